@@ -1,0 +1,73 @@
+"""What should be: the answer of the plan, the same on every node but for the claims, which are one node's own part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .address import IPAddress
+from .core import Port
+from .reference import Key, Reference
+from .status import PoolStatus, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A no with its reason: a word for programs (`NoNodeMatchesSelector`) and a sentence for people."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One address that a Service wants: which family, whether a user pinned it, and what it got or why it got none."""
+
+    index: int
+    family: int
+    address: IPAddress | None = None
+    pinned: bool = False
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """What becomes of one Service of type LoadBalancer.
+
+    `source` is the class or pool that its addresses come from. `nodes` says of every known node whether it may hold
+    them: None is yes. `refusal` is why nobody announces it, although it may have addresses.
+    """
+
+    key: Key
+    source: Reference | None
+    slots: tuple[Slot, ...] = ()
+    nodes: Mapping[str, Refusal | None] = field(default_factory=dict)
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """One public address, whoever holds it: `order` is who may, best first; `ports` are those of all its Services."""
+
+    address: IPAddress
+    services: tuple[Key, ...]
+    order: tuple[str, ...]
+    ports: frozenset[Port] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A VIP that this node may hold, and on which links (names; None is every usable one)."""
+
+    address: IPAddress
+    order: tuple[str, ...]
+    interfaces: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    services: Mapping[Key, ServicePlan] = field(default_factory=dict)
+    vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
+    claims: Mapping[IPAddress, Claim] = field(default_factory=dict)
+    pools: tuple[PoolStatus, ...] = ()
+    problems: tuple[Problem, ...] = ()
