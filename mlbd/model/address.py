@@ -23,7 +23,9 @@ class AddressRange:
     last: int
     prefix_length: int | None = None
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many addresses; not len(), which cannot count an IPv6 /32."""
         return self.last - self.first + 1
 
     def __contains__(self, address: IPAddress) -> bool:
@@ -34,7 +36,7 @@ class AddressRange:
 
     def networks(self) -> Iterator[IPNetwork]:
         """The fewest CIDRs that make up the range."""
-        return summarize_address_range(self.address(self.first), self.address(self.last))  # type: ignore[type-var]
+        return summarize_address_range(self.address(self.first), self.address(self.last))
 
     def address(self, number: int) -> IPAddress:
         return IPv4Address(number) if self.family == 4 else IPv6Address(number)
@@ -59,9 +61,7 @@ def _cidr(text: str) -> AddressRange:
     address, slash, length = text.partition("/")
     first = parse_address(address)
     if not slash:
-        raise ValueError(
-            f"{text!r} is neither a CIDR nor a range: write {text}/{first.max_prefixlen} for one address"
-        )
+        raise ValueError(f"{text!r} is neither a CIDR nor a range: write {text}/{first.max_prefixlen} for one address")
     if not (length.isascii() and length.isdigit() and int(length) <= first.max_prefixlen):
         raise ValueError(f"the prefix length of {text!r} is not a number from 0 to {first.max_prefixlen}")
     host_bits = first.max_prefixlen - int(length)

@@ -1,7 +1,7 @@
 """Objects of Kubernetes itself, reduced to what mlbd reads of them.
 
-Sources: core/v1 Service, Node, Namespace, Secret; discovery.k8s.io/v1 EndpointSlice. Fields that are not listed here are
-somebody else's business (kube-proxy's, the kubelet's) and are passed over in silence.
+Sources: core/v1 Service, Node, Namespace, Secret; discovery.k8s.io/v1 EndpointSlice. Fields that are not listed here
+are somebody else's business (kube-proxy's, the kubelet's) and are passed over in silence.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """v1 Service. `families` are 4 and 6 in the order of the Service; texts are kept as written where a user may err,
-    so that the plan can refuse them with a reason instead of the file being lost."""
+    """v1 Service. `ip_families` are 4 and 6 in its order. Texts are kept as written where a user may err, so that
+    the plan can refuse them with a reason instead of the object being lost."""
 
     key: Key
     type: str = "LoadBalancer"

@@ -24,7 +24,7 @@ class ServiceAllocation:
 
 @dataclass(frozen=True, slots=True)
 class IPAddressPool:
-    """`addresses` stands in the order and grouping of the object: one tuple of ranges an entry of spec.addresses."""
+    """`addresses`: one range an entry of spec.addresses, in its order."""
 
     key: Key
     addresses: tuple[AddressRange, ...]
@@ -45,7 +45,7 @@ class PreferredNodes:
 
 @dataclass(frozen=True, slots=True)
 class L2Advertisement:
-    """Empty `pools` and no `pool_selectors` (None) mean all pools; empty `interfaces` all links; empty selectors all."""
+    """Neither `pools` nor `pool_selectors`: all pools. Empty `interfaces`: all links. Other selectors, empty: all."""
 
     key: Key
     pools: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
-"""All that is, in one description: the control socket's JSON, the tables of mlbctl and the metrics are drawn from it,
-so they cannot disagree. Every value is plain (texts, numbers, lists, mappings), in the JSON spelling of its field name.
+"""All that is, in one description: the control socket's JSON, the tables of mlbctl and the metrics are drawn from
+it, so they cannot disagree. Every value is plain (texts, numbers, lists, mappings).
 
 Times are seconds since the epoch; addresses are their canonical text.
 """
@@ -76,8 +76,8 @@ class AddressStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """`announced` when every address it has is held by some node; else `reason` and `message` say why not. `nodes` are
-    the nodes that may not hold its addresses, each with the sentence that says why."""
+    """`announced` when every address it has is held by some node; else `reason` and `message` say why not. `refused_nodes`
+    may not hold its addresses, each with the sentence that says why."""
 
     namespace: str
     name: str
