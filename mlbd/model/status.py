@@ -76,8 +76,8 @@ class AddressStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """`announced` when every address it has is held by some node; else `reason` and `message` say why not. `refused_nodes`
-    may not hold its addresses, each with the sentence that says why."""
+    """`announced` when every address it has is held by some node; else `reason` and `message` say why not.
+    `refused_nodes` may not hold its addresses, each with the sentence that says why."""
 
     namespace: str
     name: str
