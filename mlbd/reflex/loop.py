@@ -1,0 +1,251 @@
+"""The one loop of the reflex.
+
+A turn answers what has come, a bounded number of frames from each link, and then does one piece of other work:
+one line of the daemon, or the filters, or a batch of announcements. So nothing else is ever more than about a
+millisecond in the way of an answer, and filters are in force before an address is probed or announced.
+"""
+
+import contextlib
+import select
+import socket
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from typing import Final, assert_never
+
+from mlbd.proto.neighbor.announcer import Action, Announcer, Contested, Send, StateChanged
+from mlbd.proto.neighbor.control import (
+    Claims,
+    ConflictSeen,
+    LineBuffer,
+    LinkChanged,
+    Links,
+    Ping,
+    Pong,
+    Ready,
+    Report,
+    Start,
+    Unreadable,
+    VipChanged,
+    decode_order,
+    encode,
+)
+from mlbd.proto.neighbor.frame import DropReason, format_mac
+from mlbd.proto.neighbor.link import Link
+from mlbd.proto.neighbor.ndp import solicited_node
+from mlbd.reflex.port import LinkPorts, Port, open_link
+from mlbd.reflex.sockets import Groups, PacketSocket
+
+LEASE: Final = 10.0
+"""Seconds without a word of the daemon after which its orders are no longer trusted."""
+
+FRAMES_PER_TURN: Final = 64
+_MAX_UNSENT: Final = 4 << 20
+_CONTROL_READ: Final = 1 << 16
+
+
+class Loop:
+    """`clock` gives seconds; it must not stand still while the process does."""
+
+    def __init__(self, control: socket.socket, clock: Callable[[], float]) -> None:
+        control.setblocking(False)
+        self._control = control
+        self._clock = clock
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._watch(control, self._read_control)
+        self._open = True
+        self._lines: deque[bytes] = deque()
+        self._buffer = LineBuffer()
+        self._unsent = bytearray()
+        self._now = self._heard = clock()
+        self._silent = False
+        self._announcer = Announcer("", alive=_everybody)
+        self._wanted: dict[int, Link] = {}
+        self._links: dict[int, LinkPorts] = {}
+        self._problems: dict[int, str] = {}
+        self._groups = Groups()
+        self._stale = False
+        self._counters: Counter[str] = Counter()
+        self._lateness = 0.0
+
+    def run(self, realtime: bool) -> None:
+        """Until the other end of the control socket is closed."""
+        self._report(Ready(realtime))
+        while self._open:
+            ready = self._epoll.poll(self._timeout())
+            self._now = self._clock()
+            self._keep_lease()
+            for fd, _ in ready:
+                # An earlier one of this turn may have closed it.
+                if (handler := self._handlers.get(fd)) is not None:
+                    handler()
+            if self._open:
+                self._work()
+                self._flush()
+
+    def _timeout(self) -> float | None:
+        """None is for ever; epoll has milliseconds, rounded up so that it does not wake before its time."""
+        if self._lines or self._stale:
+            return 0
+        times = [time for time in (self._announcer.deadline(), self._lease_end()) if time is not None]
+        return max(0.0, min(times) - self._clock()) if times else None
+
+    def _lease_end(self) -> float | None:
+        return None if self._silent else self._heard + LEASE
+
+    def _keep_lease(self) -> None:
+        if not self._silent and self._now > self._heard + LEASE:
+            self._silent = True
+            self._perform(self._announcer.silence(self._now))
+
+    def _work(self) -> None:
+        if self._lines:
+            self._obey(self._lines.popleft())
+        elif self._stale:
+            self._stale = False
+            self._refresh()
+        elif (deadline := self._announcer.deadline()) is not None and deadline <= self._now:
+            self._lateness = max(self._lateness, self._now - deadline)
+            self._perform(self._announcer.expire(self._now))
+
+    def _read_control(self) -> None:
+        try:
+            octets = self._control.recv(_CONTROL_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            octets = b""
+        if not octets:
+            self._open = False
+            return
+        self._lines.extend(self._buffer.feed(octets))
+        self._heard = self._now
+        if self._silent:
+            self._silent = False
+            self._perform(self._announcer.resume(self._now))
+
+    def _obey(self, line: bytes) -> None:
+        match decode_order(line):
+            case Start(node):
+                self._announcer = Announcer(node, alive=_everybody)
+            case Links(links):
+                self._wanted = {link.index: link for link in links}
+                self._open_links()
+            case Claims(wanted, dropped):
+                self._stale = True
+                self._perform(self._announcer.claims(wanted, (a.packed for a in dropped), self._now))
+            case Ping(number):
+                self._open_links()
+                self._report(Pong(number, dict(self._counters), round(self._lateness * 1e6)))
+                self._lateness = 0.0
+            case Unreadable():
+                self._counters["unreadable"] += 1
+            case order:
+                assert_never(order)
+
+    def _open_links(self) -> None:
+        """Opens what is wanted and closed, closes what is not wanted or has another MAC."""
+        for index, ports in list(self._links.items()):
+            if self._wanted.get(index) != ports.arp.link:
+                self._close_link(index)
+        for index in self._problems.keys() - self._wanted.keys():
+            del self._problems[index]
+        for index, link in self._wanted.items():
+            if index not in self._links:
+                self._open_link(link)
+        self._perform(self._announcer.links([ports.arp.link for ports in self._links.values()], self._now))
+
+    def _open_link(self, link: Link) -> None:
+        match open_link(link):
+            case LinkPorts() as ports:
+                self._links[link.index] = ports
+                self._watch(ports.arp.socket, lambda: self._serve(ports.arp))
+                self._watch(ports.ndp.socket, lambda: self._serve(ports.ndp))
+                self._stale = True
+                self._explain(link, None)
+            case problem:
+                self._explain(link, problem)
+
+    def _explain(self, link: Link, problem: str | None) -> None:
+        if self._problems.get(link.index) != problem:
+            self._report(LinkChanged(link.index, link.name, problem))
+        if problem is None:
+            self._problems.pop(link.index, None)
+        else:
+            self._problems[link.index] = problem
+
+    def _close_link(self, index: int) -> None:
+        ports = self._links.pop(index)
+        for port in (ports.arp, ports.ndp):
+            del self._handlers[port.socket.fileno()]
+        ports.close()
+
+    def _serve(self, port: Port) -> None:
+        link, sock, held = port.link, port.socket, self._announcer.held
+        for _ in range(FRAMES_PER_TURN):
+            frame = sock.receive()
+            if frame is None:
+                return
+            packet, answer = port.respond(frame, link, held)
+            if isinstance(answer, DropReason):
+                self._counters["dropped." + answer.value] += 1
+            elif sock.send(answer):
+                self._counters["answered"] += 1
+            if packet is not None and (actions := self._announcer.receive(packet, link, self._now)):
+                self._perform(actions)
+
+    def _refresh(self) -> None:
+        """Filters and groups follow what is probed and held."""
+        memberships = set()
+        for index, ports in self._links.items():
+            addresses = self._announcer.active(index)
+            ports.admit(addresses)
+            memberships |= {(index, solicited_node(address)) for address in addresses if len(address) == 16}
+        self._groups.join_exactly(memberships)
+
+    def _perform(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            match action:
+                case Send(link, frame, announces):
+                    self._send(link, frame, "announced" if announces else "probed")
+                case StateChanged(address, state, mac, link):
+                    self._stale = True
+                    name = None if link is None else self._wanted[link].name
+                    self._report(VipChanged(ip_address(address), state, None if mac is None else format_mac(mac), name))
+                case Contested(address, mac, link):
+                    self._report(ConflictSeen(ip_address(address), format_mac(mac), self._wanted[link].name))
+
+    def _send(self, index: int, frame: bytes, counter: str) -> None:
+        ports = self._links.get(index)
+        if ports is not None and ports.send(frame):
+            self._counters[counter] += 1
+        else:
+            self._counters["unsent"] += 1
+
+    def _report(self, report: Report) -> None:
+        self._unsent += encode(report)
+
+    def _flush(self) -> None:
+        """What a busy daemon does not read yet waits here, bounded.
+
+        When the bound is reached the daemon has been frozen for long: nothing is answered any more, and when it
+        wakes up it starts a new reflex.
+        """
+        if not self._unsent:
+            return
+        with contextlib.suppress(BlockingIOError):
+            try:
+                del self._unsent[: self._control.send(self._unsent)]
+            except BrokenPipeError:
+                self._open = False
+        self._open = self._open and len(self._unsent) <= _MAX_UNSENT
+
+    def _watch(self, source: socket.socket | PacketSocket, handler: Callable[[], None]) -> None:
+        self._handlers[source.fileno()] = handler
+        self._epoll.register(source.fileno(), select.EPOLLIN)
+
+
+def _everybody(node: str) -> bool:
+    """No liveness yet: every node counts as alive."""
+    return True

@@ -1,0 +1,140 @@
+"""What the reflex has open on a link: one packet socket for ARP, one for NDP, and multicast groups.
+
+A link may go down or vanish between any two calls. That is never an exception here: nothing is received, a
+frame is not sent, and the daemon, which watches the links, says what comes next.
+"""
+
+import array
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import Callable, Collection, Iterable
+from typing import Final
+
+from mlbd.proto.neighbor.bpf import MAX_INSTRUCTIONS, REJECT, Program, assemble
+from mlbd.proto.neighbor.link import Link
+
+_SO_ATTACH_FILTER: Final = 26
+_SOL_PACKET: Final = 263
+_PACKET_IGNORE_OUTGOING: Final = 23
+_SMALLEST_FILTER: Final = 64
+_LONGEST_FRAME: Final = 2048  # neither ARP nor a useful NDP message comes near
+
+FilterBuilder = Callable[[Iterable[bytes], int], Program]
+
+
+class PacketSocket:
+    """Frames of one EtherType on one link, those about `addresses` only.
+
+    Raises OSError when it cannot be opened: PermissionError without CAP_NET_RAW, ENODEV or ENXIO when the
+    link is gone.
+    """
+
+    def __init__(self, link: Link, ethertype: int, build_filter: FilterBuilder) -> None:
+        self._build_filter = build_filter
+        self._addresses: Collection[bytes] = frozenset()
+        # Protocol 0 receives nothing, so no frame comes before the filter is there.
+        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        try:
+            self._attach([REJECT])
+            self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
+            # By the name of now: the link may have been renamed since it was chosen.
+            self._socket.bind((socket.if_indextoname(link.index), ethertype))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def receive(self) -> bytes | None:
+        try:
+            return self._socket.recv(_LONGEST_FRAME)
+        except OSError:
+            # Nothing more to read, or ENETDOWN, which the kernel says once.
+            return None
+
+    def send(self, frame: bytes) -> bool:
+        """Whether the kernel took the frame: not when the link is down or gone or its queue is full."""
+        try:
+            self._socket.send(frame)
+        except OSError:
+            return False
+        return True
+
+    def admit(self, addresses: Collection[bytes]) -> None:
+        """Replaces the filter, if it differs; in between the old one is in force.
+
+        A filter is charged to the socket's option memory (net.core.optmem_max, 20 KiB before Linux 6.6), so
+        a shorter and less exact one is tried when the kernel refuses a long one.
+        """
+        if addresses == self._addresses:
+            return
+        limit = MAX_INSTRUCTIONS
+        while limit >= _SMALLEST_FILTER:
+            try:
+                self._attach(self._build_filter(addresses, limit))
+            except OSError as error:
+                if error.errno != errno.ENOMEM:
+                    raise
+                limit //= 2
+            else:
+                self._addresses = addresses
+                return
+
+    def _attach(self, program: Program) -> None:
+        instructions = array.array("B", assemble(program))
+        address, _ = instructions.buffer_info()
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(program), address))
+
+
+Membership = tuple[int, bytes]
+"""An ifindex and a packed IPv6 multicast group."""
+
+
+class Groups:
+    """Solicited-node groups, joined through the kernel so that MLD tells snooping switches (RFC 3810)."""
+
+    def __init__(self) -> None:
+        self._joined: dict[Membership, socket.socket] = {}
+        self._sockets: list[socket.socket] = []
+
+    def join_exactly(self, wanted: Collection[Membership]) -> None:
+        """What cannot be joined now is tried again with the next call."""
+        for membership in self._joined.keys() - set(wanted):
+            self._leave(membership)
+        for membership in wanted:
+            if membership not in self._joined:
+                self._join(membership)
+
+    def _join(self, membership: Membership) -> None:
+        if self._sockets and self._join_with(self._sockets[-1], membership):
+            return
+        # Memberships are charged to a socket's option memory: when one is full, the next takes over.
+        fresh = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        if self._join_with(fresh, membership):
+            self._sockets.append(fresh)
+        else:
+            fresh.close()
+
+    def _join_with(self, holder: socket.socket, membership: Membership) -> bool:
+        try:
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, _request(membership))
+        except OSError:
+            return False
+        self._joined[membership] = holder
+        return True
+
+    def _leave(self, membership: Membership) -> None:
+        holder = self._joined.pop(membership)
+        with contextlib.suppress(OSError):  # the link may be gone, and the membership with it
+            holder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_LEAVE_GROUP, _request(membership))
+
+
+def _request(membership: Membership) -> bytes:
+    index, group = membership
+    return struct.pack("16sI", group, index)
