@@ -95,9 +95,9 @@ def attributes(octets: bytes) -> dict[int, bytes]:
     return found
 
 
-def open_socket(groups: int = 0) -> socket.socket:
-    """A route socket that hears what happens in the multicast `groups`; raises OSError."""
-    route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+def open_socket(groups: int = 0, protocol: int = socket.NETLINK_ROUTE) -> socket.socket:
+    """A netlink socket that hears what happens in the multicast `groups`; raises OSError."""
+    route = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
     try:
         route.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_OCTETS)
     except PermissionError:  # without CAP_NET_ADMIN the default has to do
@@ -128,12 +128,13 @@ def _dump_once(route: socket.socket, kind: int, body: bytes) -> list[Message] | 
             found.append(message)
 
 
-def change(requests: Sequence[Request]) -> list[OSError | None]:
-    """Carry the requests out in order and say of each how it went."""
+async def change(requests: Sequence[Request]) -> list[OSError | None]:
+    """Carry the requests out in order and say of each how it went; others get their turn between the batches."""
     outcomes: list[OSError | None] = []
     with open_socket() as route:
         for start in range(0, len(requests), BATCH):
             outcomes += _change_batch(route, requests[start : start + BATCH])
+            await asyncio.sleep(0)
     return outcomes
 
 
@@ -157,8 +158,8 @@ def _failure(message: Message) -> OSError:
 class Watch:
     """Hears what happens in the multicast groups, from the moment it is made. Raises OSError."""
 
-    def __init__(self, groups: int) -> None:
-        self._socket = open_socket(groups)
+    def __init__(self, groups: int, protocol: int = socket.NETLINK_ROUTE) -> None:
+        self._socket = open_socket(groups, protocol)
         self._socket.setblocking(False)
 
     async def readable(self) -> None:

@@ -1,0 +1,202 @@
+"""Held VIPs on the loopback, so that programs on this host can accept what is sent to them.
+
+Every address carries IFA_PROTO (Linux 5.18): what has our mark is ours, whoever put it there before a crash, and
+nothing else is ever touched.
+
+None is ever chosen as the source of what this host sends of its own accord:
+
+* IPv4: scope host. inet_select_addr() looks for an address whose scope is not narrower than the route's, and every
+  route that leaves the host has a wider one.
+* IPv6: deprecated, by a preferred lifetime of 0 (RFC 4862 5.5.4, RFC 6724 5 rule 3). One case is left: on a host that
+  has no other address of global scope at all, rule 2 (a source of sufficient scope) comes before rule 3, and the kernel
+  has no stronger mark. Give such a host an address.
+
+ARP has its own rule (arp_announce): by default a packet *from* a VIP, which every answer of a program is, makes the
+kernel look up its next hop with the VIP as the sender of the ARP request, on whatever link the route says. That tells
+everybody there that the VIP lives here, chosen link or not, and nothing but this setting prevents it: 1 still does it
+for a VIP within the link's own subnet, 2 never. It is set for all links, since the links that were not chosen are the
+ones that matter and a new one must not slip through. IPv6 never does that: neighbour solicitations come from the link's
+own addresses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlbd.drivers import netlink
+from mlbd.drivers.netlink import Address, Message, Request
+from mlbd.model.address import IPAddress
+
+# "m". Free in iproute2's rt_addrprotos and rt_protos (1 to 3 are the kernel's own, 18 is keepalived's).
+PROTOCOL = 109
+LOOPBACK_INDEX = 1  # of every network namespace, since Linux 3.7
+RT_SCOPE_UNIVERSE, RT_SCOPE_HOST = 0, 254
+FOREVER = 0xFFFFFFFF
+CACHEINFO = struct.Struct("=IIII")  # preferred and valid lifetime in seconds; two times of the kernel's
+GROUPS = netlink.RTMGRP_IPV4_IFADDR | netlink.RTMGRP_IPV6_IFADDR
+ARP_ANNOUNCE = Path("/proc/sys/net/ipv4/conf/all/arp_announce")
+BEST_LOCAL_ADDRESS = 2  # ip-sysctl: arp_announce
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesStatus:
+    """`refused` says of each wanted address that we have not put there why not; `arp_announce` why that setting could
+    not be made, empty when it was."""
+
+    bound: frozenset[IPAddress]
+    refused: Mapping[IPAddress, str]
+    arp_announce: str
+
+
+class Addresses:
+    """Raises OSError when the kernel gives no route socket."""
+
+    def __init__(self) -> None:
+        self._wanted: frozenset[IPAddress] = frozenset()
+        self._bound: set[IPAddress] = set()
+        self._refused: dict[IPAddress, str] = {}
+        self._arp_announce = ArpAnnounce()
+        self._turn = asyncio.Lock()  # apply() and run() may both want to change something
+        self._watch = netlink.Watch(GROUPS)
+        self._dump()
+
+    async def apply(self, wanted: frozenset[IPAddress]) -> None:
+        """Make `wanted` all there is of ours, added before anything is removed."""
+        self._wanted = wanted
+        if wanted:
+            self._arp_announce.set()
+        await self._reconcile()
+
+    def status(self) -> AddressesStatus:
+        bound = frozenset(self._bound & self._wanted)
+        return AddressesStatus(bound, dict(self._refused), self._arp_announce.refusal)
+
+    async def run(self) -> None:
+        """Put back what somebody removes."""
+        while True:
+            await self._watch.readable()
+            await self._reconcile()
+
+    async def close(self) -> None:
+        """Leave nothing behind: neither our addresses nor the setting."""
+        self._wanted = frozenset()
+        await self._reconcile()
+        self._arp_announce.restore()
+        self._watch.close()
+
+    async def _reconcile(self) -> None:
+        async with self._turn:
+            await self._make_so()
+
+    async def _make_so(self) -> None:
+        self._catch_up()
+        missing = sorted(self._wanted - self._bound, key=_order)
+        surplus = sorted(self._bound - self._wanted, key=_order)
+        outcomes = await netlink.change([*map(_addition, missing), *map(_removal, surplus)])
+        self._refused = {
+            address: _explain(address, error) for address, error in zip(missing, outcomes, strict=False) if error
+        }
+        # The events of our own changes are queued by now: what is bound is what the kernel says, not what was asked.
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        events = self._watch.events()
+        if events is None:
+            self._dump()
+        else:
+            self._learn(events)
+
+    def _dump(self) -> None:
+        self._bound.clear()
+        self._learn(netlink.dump(netlink.RTM_GETADDR))
+
+    def _learn(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            address = netlink.unpack_address(message.body)
+            if address is None or not _is_ours(address):
+                continue
+            if message.type == netlink.RTM_NEWADDR:
+                self._bound.add(address.interface.ip)
+            else:
+                self._bound.discard(address.interface.ip)
+
+
+class ArpAnnounce:
+    """The setting for all links; `refusal` says why it could not be made, empty when it was."""
+
+    def __init__(self) -> None:
+        self._before: str | None = None
+        self.refusal = ""
+
+    def set(self) -> None:
+        try:
+            value = ARP_ANNOUNCE.read_text().strip()
+            if int(value) < BEST_LOCAL_ADDRESS:
+                ARP_ANNOUNCE.write_text(str(BEST_LOCAL_ADDRESS))
+                self._before = value
+            self.refusal = ""
+        except OSError as error:
+            self.refusal = (
+                f"cannot keep this host from naming bound addresses in ARP requests: {error.strerror}; "
+                f"set it yourself: sysctl -w net.ipv4.conf.all.arp_announce={BEST_LOCAL_ADDRESS}"
+            )
+
+    def restore(self) -> None:
+        """Unless somebody set it meanwhile; after a kill -9 what it was before is not known any more."""
+        try:
+            if self._before is not None and ARP_ANNOUNCE.read_text().strip() == str(BEST_LOCAL_ADDRESS):
+                ARP_ANNOUNCE.write_text(self._before)
+        except OSError:
+            pass  # it could be written before; nobody is left to tell
+        self._before = None
+
+
+def _order(address: IPAddress) -> tuple[int, int]:
+    return address.version, int(address)
+
+
+def _is_ours(address: Address) -> bool:
+    return address.protocol == PROTOCOL and address.index == LOOPBACK_INDEX
+
+
+def _addition(address: IPAddress) -> Request:
+    attributes = netlink.attribute(netlink.IFA_PROTO, bytes([PROTOCOL]))
+    if address.version == 6:
+        flags = netlink.IFA_F_NODAD | netlink.IFA_F_NOPREFIXROUTE
+        attributes += netlink.attribute(netlink.IFA_FLAGS, flags.to_bytes(4, sys.byteorder))
+        attributes += netlink.attribute(netlink.IFA_CACHEINFO, CACHEINFO.pack(0, FOREVER, 0, 0))
+    return Request(netlink.RTM_NEWADDR, netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, _head(address) + attributes)
+
+
+def _removal(address: IPAddress) -> Request:
+    return Request(netlink.RTM_DELADDR, 0, _head(address))
+
+
+def _head(address: IPAddress) -> bytes:
+    family, scope = (socket.AF_INET, RT_SCOPE_HOST) if address.version == 4 else (socket.AF_INET6, RT_SCOPE_UNIVERSE)
+    head = netlink.IFADDRMSG.pack(family, address.max_prefixlen, 0, scope, LOOPBACK_INDEX)
+    return (
+        head
+        + netlink.attribute(netlink.IFA_LOCAL, address.packed)
+        + netlink.attribute(netlink.IFA_ADDRESS, address.packed)
+    )
+
+
+def _explain(address: IPAddress, error: OSError) -> str:
+    match error.errno:
+        case errno.EEXIST:
+            why = f"somebody else put it there; remove it: ip addr del {address}/{address.max_prefixlen} dev lo"
+        case errno.EPERM:
+            why = "mlbd lacks CAP_NET_ADMIN; give it that capability"
+        case errno.EACCES if address.version == 6:
+            why = "IPv6 is off on lo; switch it on: sysctl -w net.ipv6.conf.lo.disable_ipv6=0"
+        case _:
+            why = f"{error.strerror}; see the kernel's log"
+    return f"cannot put {address} on lo: {why}"

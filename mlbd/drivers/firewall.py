@@ -1,0 +1,247 @@
+"""Two tables of the kernel's packet filter, both named mlbd, that keep this host quiet and closed about VIPs.
+
+`table arp mlbd`, silence: the kernel answers ARP for every address it has, on whatever link the request comes, so a VIP
+on lo or on kube-ipvs0 would be answered by every node at once. The answers of the kernel are dropped on their way out;
+the reflex sends its frames beneath that hook. Requests are dropped on their way in as well, beneath which the reflex
+listens: a flood of them shall not fill the neighbour table. Gratuitous ones, whose sender is the VIP, pass: this host
+may be a client of a VIP that moves. The rules stay when mlbd dies, and then nobody answers. IPv6 needs none of it: the
+kernel answers a neighbour solicitation only on the link that has the address (RFC 4861 7.2.3).
+
+`table inet mlbd`, the guard: of what arrives from outside for a VIP, only the Service's own ports and ICMP reach the
+programs of this host. It stands 10 before the `filter` priority, hence after destination NAT (what kube-proxy sends on
+to a pod is no VIP any more) and before the rules of the host's owner, which go on to apply to what it lets through: an
+accept ends one chain, not the hook.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlbd.drivers import netlink
+from mlbd.drivers.nft import Nft
+from mlbd.model.address import IPAddress
+from mlbd.model.core import Port
+
+NAME = "mlbd"
+Element = tuple[IPAddress] | tuple[IPAddress, Port]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A table but for what is in its sets: their types by name, and the chains that use them."""
+
+    family: str
+    purpose: str
+    sets: Mapping[str, str]
+    chains: str
+
+
+SILENCE = Layout(
+    "arp",
+    "keep the kernel from answering ARP for VIPs",
+    {"vips4": "ipv4_addr"},
+    """
+    chain input {
+        type filter hook input priority filter; policy accept;
+        arp operation request arp daddr ip @vips4 arp saddr ip != @vips4 drop
+    }
+    chain output {
+        type filter hook output priority filter; policy accept;
+        arp operation reply arp saddr ip @vips4 drop
+    }
+    """,
+)
+
+# Only the first fragment of an IPv6 packet names its port, and here they are not joined yet; without a first one that
+# was let through, the others lead nowhere.
+GUARD = Layout(
+    "inet",
+    "guard VIPs from reaching other programs of this host",
+    {
+        "vips4": "ipv4_addr",
+        "vips6": "ipv6_addr",
+        "services4": "ipv4_addr . inet_proto . inet_service",
+        "services6": "ipv6_addr . inet_proto . inet_service",
+    },
+    """
+    chain vip {
+        meta l4proto { icmp, ipv6-icmp } accept
+        ip daddr . meta l4proto . th dport @services4 accept
+        ip6 daddr . meta l4proto . th dport @services6 accept
+        frag frag-off != 0 accept
+        counter drop
+    }
+    chain input {
+        type filter hook input priority filter - 10; policy accept;
+        iif lo accept
+        ip daddr @vips4 jump vip
+        ip6 daddr @vips6 jump vip
+    }
+    """,
+)
+
+# nfnetlink(7): every change of a rule set is told to this group; the table's name is each message's first attribute.
+NETLINK_NETFILTER = 12  # linux/netlink.h; Python has no name for it
+NFNLGRP_NFTABLES = 1 << 6
+NFNL_SUBSYS_NFTABLES = 10
+NFGENMSG_OCTETS = 4
+NFTA_TABLE_NAME = 1
+REMOVALS = {2, 5, 8, 11, 14}  # NFT_MSG_DELTABLE, -CHAIN, -RULE, -SET, -SETELEM
+
+Contents = Mapping[str, frozenset[Element]]
+
+
+@dataclass(frozen=True, slots=True)
+class FirewallStatus:
+    """Why a table could not be made as it should be, empty when it is."""
+
+    silence: str
+    guard: str
+
+
+class Firewall:
+    """Raises OSError when the kernel gives no netlink socket; without nftables, status() says so."""
+
+    def __init__(self) -> None:
+        self._watch = netlink.Watch(NFNLGRP_NFTABLES, NETLINK_NETFILTER)
+        try:
+            self._nft: Nft | None = Nft()
+        except OSError:
+            self._nft = None
+        self._silence, self._guard = Table(SILENCE, self._nft), Table(GUARD, self._nft)
+
+    async def apply(self, silent: frozenset[IPAddress], guarded: Mapping[IPAddress, frozenset[Port]] | None) -> None:
+        """Keep the kernel silent about `silent`, and let only the given ports of each address in `guarded` be reached;
+        None is no guard at all."""
+        if self._lost():
+            self._forget()
+        self._silence.apply({"vips4": _family(silent, 4)})
+        self._guard.apply(None if guarded is None else _guard_contents(guarded))
+        self._watch.events()  # of our own changes
+
+    def status(self) -> FirewallStatus:
+        return FirewallStatus(self._silence.refusal, self._guard.refusal)
+
+    async def run(self) -> None:
+        """Put back what somebody removes, as `systemctl reload nftables` does with every rule there is."""
+        while True:
+            await self._watch.readable()
+            if self._lost():
+                self._forget()
+                self._silence.restore()
+                self._guard.restore()
+                self._watch.events()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._silence.apply(None)
+        self._guard.apply(None)
+        self._watch.close()
+        if self._nft:
+            self._nft.close()
+
+    def _forget(self) -> None:
+        self._silence.forget()
+        self._guard.forget()
+
+    def _lost(self) -> bool:
+        """Whether somebody else removed something of ours since we last looked."""
+        events = self._watch.events()
+        return events is None or any(map(_is_removal_of_ours, events))
+
+
+class Table:
+    """One table in the kernel and what was last put into its sets. `refusal` says why it could not be, or is empty."""
+
+    def __init__(self, layout: Layout, nft: Nft | None) -> None:
+        self._layout = layout
+        self._nft = nft
+        self._present: Contents | None = None
+        self._known = False  # after a start the kernel may have any table of that name
+        self._wanted: Contents | None = None
+        self.refusal = ""
+
+    def apply(self, wanted: Contents | None) -> None:
+        self._wanted = wanted
+        if self._known and self._present is not None and wanted is not None:
+            script = "".join(self._changes(self._present, wanted))
+        elif self._known and self._present is None and wanted is None:
+            script = ""
+        else:
+            script = self._replacement(wanted)
+        self.refusal = self._run(script) if script else ""
+        self._known, self._present = not self.refusal, wanted
+
+    def forget(self) -> None:
+        self._known = False
+
+    def restore(self) -> None:
+        self.apply(self._wanted)
+
+    def _run(self, script: str) -> str:
+        if self._nft is None:
+            why = "nftables is not there; install it: apt install nftables, then restart mlbd"
+        elif not (why := self._nft.run(script)):
+            return ""
+        return f"cannot {self._layout.purpose}: {why}"
+
+    def _changes(self, present: Contents, wanted: Contents) -> Iterable[str]:
+        for name in self._layout.sets:
+            for verb, elements in (
+                ("add", wanted[name] - present[name]),
+                ("delete", present[name] - wanted[name]),
+            ):
+                if elements:
+                    yield f"{verb} element {self._layout.family} {NAME} {name} {_braced(elements)}\n"
+
+    def _replacement(self, wanted: Contents | None) -> str:
+        """The table as a whole, in place of what may be there: added first, since only what exists can be deleted."""
+        table = f"table {self._layout.family} {NAME}"
+        script = f"add {table}\ndelete {table}\n"
+        if wanted is None:
+            return script
+        sets = "".join(
+            f"set {name} {{ type {kind}; {_elements(wanted[name])} }}\n" for name, kind in self._layout.sets.items()
+        )
+        return f"{script}{table} {{\n{sets}{self._layout.chains}}}\n"
+
+
+def _guard_contents(guarded: Mapping[IPAddress, frozenset[Port]]) -> Contents:
+    services = frozenset((address, port) for address, ports in guarded.items() for port in ports)
+    return {
+        "vips4": _family(guarded, 4),
+        "vips6": _family(guarded, 6),
+        "services4": frozenset(element for element in services if element[0].version == 4),
+        "services6": frozenset(element for element in services if element[0].version == 6),
+    }
+
+
+def _family(addresses: Iterable[IPAddress], version: int) -> frozenset[Element]:
+    return frozenset((address,) for address in addresses if address.version == version)
+
+
+def _elements(elements: frozenset[Element]) -> str:
+    return f"elements = {_braced(elements)};" if elements else ""
+
+
+def _braced(elements: frozenset[Element]) -> str:
+    return "{ " + ", ".join(map(_text, elements)) + " }"
+
+
+def _text(element: Element) -> str:
+    """Out of numbers and known words only: nothing that a manifest says becomes part of a script."""
+    address = socket.inet_ntop(socket.AF_INET if element[0].version == 4 else socket.AF_INET6, element[0].packed)
+    if len(element) == 1:
+        return address
+    return f"{address} . {PROTOCOLS[element[1].protocol]} . {element[1].port:d}"
+
+
+PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
+
+
+def _is_removal_of_ours(message: netlink.Message) -> bool:
+    subsystem, kind = divmod(message.type, 256)
+    name = netlink.attributes(message.body[NFGENMSG_OCTETS:]).get(NFTA_TABLE_NAME, b"").rstrip(b"\0")
+    return subsystem == NFNL_SUBSYS_NFTABLES and kind in REMOVALS and name == NAME.encode()
