@@ -25,7 +25,7 @@ from mlbd.model.address import IPAddress
 from mlbd.model.core import Port
 
 NAME = "mlbd"
-Element = tuple[IPAddress] | tuple[IPAddress, Port]
+Element = IPAddress | tuple[IPAddress, Port]  # of the sets vips4, vips6 and services4, services6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,6 @@ NFGENMSG_OCTETS = 4
 NFTA_TABLE_NAME = 1
 REMOVALS = {2, 5, 8, 11, 14}  # NFT_MSG_DELTABLE, -CHAIN, -RULE, -SET, -SETELEM
 
-Contents = Mapping[str, frozenset[Element]]
-
 
 @dataclass(frozen=True, slots=True)
 class FirewallStatus:
@@ -117,8 +115,8 @@ class Firewall:
         None is no guard at all."""
         if self._lost():
             self._forget()
-        self._silence.apply({"vips4": _family(silent, 4)})
-        self._guard.apply(None if guarded is None else _guard_contents(guarded))
+        self._silence.apply(silent)
+        self._guard.apply(None if guarded is None else _guard_elements(guarded))
         self._watch.events()  # of our own changes
 
     def status(self) -> FirewallStatus:
@@ -158,17 +156,18 @@ class Table:
     def __init__(self, layout: Layout, nft: Nft | None) -> None:
         self._layout = layout
         self._nft = nft
-        self._present: Contents | None = None
+        self._wanted: frozenset[Element] | None = None
+        self._present: frozenset[Element] | None = None
         self._known = False  # after a start the kernel may have any table of that name
-        self._wanted: Contents | None = None
         self.refusal = ""
 
-    def apply(self, wanted: Contents | None) -> None:
+    def apply(self, wanted: frozenset[Element] | None) -> None:
+        """Make the table hold `wanted`, or be gone with None. Elements for which it has no set are left out."""
         self._wanted = wanted
         if self._known and self._present is not None and wanted is not None:
-            script = "".join(self._changes(self._present, wanted))
-        elif self._known and self._present is None and wanted is None:
-            script = ""
+            script = self._changes(self._present, wanted)
+        elif self._known and self._present is wanted:
+            return
         else:
             script = self._replacement(wanted)
         self.refusal = self._run(script) if script else ""
@@ -187,55 +186,51 @@ class Table:
             return ""
         return f"cannot {self._layout.purpose}: {why}"
 
-    def _changes(self, present: Contents, wanted: Contents) -> Iterable[str]:
-        for name in self._layout.sets:
-            for verb, elements in (
-                ("add", wanted[name] - present[name]),
-                ("delete", present[name] - wanted[name]),
-            ):
-                if elements:
-                    yield f"{verb} element {self._layout.family} {NAME} {name} {_braced(elements)}\n"
+    def _changes(self, present: frozenset[Element], wanted: frozenset[Element]) -> str:
+        return "".join(
+            f"{verb} element {self._layout.family} {NAME} {name} {{ {elements} }}\n"
+            for verb, difference in (("add", wanted - present), ("delete", present - wanted))
+            for name, elements in self._by_set(difference).items()
+        )
 
-    def _replacement(self, wanted: Contents | None) -> str:
+    def _replacement(self, wanted: frozenset[Element] | None) -> str:
         """The table as a whole, in place of what may be there: added first, since only what exists can be deleted."""
         table = f"table {self._layout.family} {NAME}"
         script = f"add {table}\ndelete {table}\n"
         if wanted is None:
             return script
+        present = self._by_set(wanted)
         sets = "".join(
-            f"set {name} {{ type {kind}; {_elements(wanted[name])} }}\n" for name, kind in self._layout.sets.items()
+            f"set {name} {{ type {kind}; {f'elements = {{ {present[name]} }};' if name in present else ''} }}\n"
+            for name, kind in self._layout.sets.items()
         )
         return f"{script}{table} {{\n{sets}{self._layout.chains}}}\n"
 
+    def _by_set(self, elements: Iterable[Element]) -> dict[str, str]:
+        texts: dict[str, list[str]] = {}
+        for element in elements:
+            name, text = _describe(element)
+            if name in self._layout.sets:
+                texts.setdefault(name, []).append(text)
+        return {name: ", ".join(texts[name]) for name in texts}
 
-def _guard_contents(guarded: Mapping[IPAddress, frozenset[Port]]) -> Contents:
+
+def _guard_elements(guarded: Mapping[IPAddress, frozenset[Port]]) -> frozenset[Element]:
     services = frozenset((address, port) for address, ports in guarded.items() for port in ports)
-    return {
-        "vips4": _family(guarded, 4),
-        "vips6": _family(guarded, 6),
-        "services4": frozenset(element for element in services if element[0].version == 4),
-        "services6": frozenset(element for element in services if element[0].version == 6),
-    }
+    return frozenset(guarded) | services
 
 
-def _family(addresses: Iterable[IPAddress], version: int) -> frozenset[Element]:
-    return frozenset((address,) for address in addresses if address.version == version)
+def _describe(element: Element) -> tuple[str, str]:
+    """An element's set and text. Out of numbers and known words only: nothing that a manifest says becomes part of a
+    script."""
+    if isinstance(element, tuple):
+        address, port = element
+        return f"services{address.version}", f"{_literal(address)} . {PROTOCOLS[port.protocol]} . {port.port:d}"
+    return f"vips{element.version}", _literal(element)
 
 
-def _elements(elements: frozenset[Element]) -> str:
-    return f"elements = {_braced(elements)};" if elements else ""
-
-
-def _braced(elements: frozenset[Element]) -> str:
-    return "{ " + ", ".join(map(_text, elements)) + " }"
-
-
-def _text(element: Element) -> str:
-    """Out of numbers and known words only: nothing that a manifest says becomes part of a script."""
-    address = socket.inet_ntop(socket.AF_INET if element[0].version == 4 else socket.AF_INET6, element[0].packed)
-    if len(element) == 1:
-        return address
-    return f"{address} . {PROTOCOLS[element[1].protocol]} . {element[1].port:d}"
+def _literal(address: IPAddress) -> str:
+    return socket.inet_ntop(socket.AF_INET if address.version == 4 else socket.AF_INET6, address.packed)
 
 
 PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
