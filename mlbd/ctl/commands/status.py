@@ -1,0 +1,113 @@
+"""This node on one screen, which thousands of Services do not lengthen; what is wrong comes last, where eyes are."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from mlbd.ctl.client import Client
+from mlbd.ctl.errors import Exit
+from mlbd.ctl.output import Output, options
+from mlbd.ctl.tables import Screen, sentence
+from mlbd.ctl.words import counted, duration, listed
+
+_LABEL = 11
+
+
+@click.command()
+@options
+@click.pass_obj
+def command(client: Client, output: Output) -> None:
+    """This node in short, and what is wrong.
+
+    Exits with 1 when something that was asked for is not served: a problem with severity error, mlbd not ready, or
+    the reflex dead. Warnings leave it 0. As JSON or YAML it is everything that mlbd knows.
+    """
+    status = output.show(lambda: _fetch(client, output), draw)
+    if not healthy(status):
+        raise click.exceptions.Exit(Exit.WRONG)
+
+
+def _fetch(client: Client, output: Output) -> Any:
+    if not output.for_people:
+        return client.get("status")
+    summary = client.get("summary")
+    return {**summary, "problems": client.get("problems")} if output.wide else summary
+
+
+def healthy(status: Any) -> bool:
+    errors = any(problem["severity"] == "error" for problem in status["problems"])
+    return bool(status["ready"] and status["reflex"]["alive"] and not errors)
+
+
+def draw(status: Any, screen: Screen, wide: bool) -> list[str]:
+    state = "ready" if status["ready"] else "not ready"
+    up = duration(time.time() - status["started"])
+    head = f"mlbd {status['version']} on {status['node']}: {state}, up {up}, pid {status['pid']}"
+    lines = [screen.bold(head)]
+    for label, text in _facts(status):
+        first, *further = sentence(screen, f"{label:{_LABEL}}{text}") or [label]
+        lines += [first, *further]
+    return lines + _problems(status, screen)
+
+
+def _facts(status: Any) -> list[tuple[str, str]]:
+    holding = f"this node holds {status['holding']} of {status['vips']}"
+    links = (
+        f"{listed(status['links'])} can announce" if status["links"] else "none can announce; `mlbctl links` tells why"
+    )
+    return [
+        ("Services", f"{status['services']}, announced {status['announced']}"),
+        ("Addresses", f"{status['wanted']} wanted, {status['assigned']} assigned; {holding}"),
+        ("Pools", str(status["pools"])),
+        ("Nodes", f"{status['nodes']}, {status['eligible']} can hold addresses"),
+        ("Links", links),
+        ("Reflex", _reflex(status["reflex"])),
+        *(("State", _directory(directory)) for directory in status["state"]),
+    ]
+
+
+def _reflex(reflex: Any) -> str:
+    restarts = f", restarted {counted(reflex['restarts'], 'time')}" if reflex["restarts"] else ""
+    if not reflex["alive"]:
+        return f"dead{restarts}: nothing is answered or announced; `journalctl -u mlbd` tells why"
+    return f"answers, pid {reflex['pid']}, {'real-time' if reflex['realtime'] else 'not real-time'}{restarts}"
+
+
+def _directory(directory: Any) -> str:
+    if not directory["present"]:
+        return f"{directory['path']}: there is no such directory"
+    return f"{directory['path']}: {counted(directory['objects'], 'object')} in {counted(directory['files'], 'file')}"
+
+
+def _problems(status: Any, screen: Screen) -> list[str]:
+    problems = status["problems"]
+    if not problems:
+        return ["", "Nothing is wrong."]
+    total = status["errors"] + status["warnings"]
+    lines = ["", screen.bold(f"{counted(status['errors'], 'error')}, {counted(status['warnings'], 'warning')}:")]
+    for problem in problems:
+        lines += _problem(problem, screen)
+    if total > len(problems):
+        lines.append(f"and {total - len(problems)} more: `mlbctl status -o wide` shows all")
+    return lines
+
+
+def _problem(problem: Any, screen: Screen) -> list[str]:
+    place = ", ".join(filter(None, (problem["file"], problem["field"])))
+    text = f"{problem['severity']}: {problem['object']}: {problem['message']}{f' ({place})' if place else ''}"
+    lines = sentence(screen, text)
+    lines[0] = lines[0].replace(problem["severity"], screen.coloured(problem["severity"]), 1)
+    return [*lines, f"  -> {tells_more(problem)}"]
+
+
+def tells_more(problem: Any) -> str:
+    """The command to go on with."""
+    kind, _, name = problem["object"].partition(" ")
+    if name and kind[0].isupper():
+        return f"mlbctl why {name if kind == 'Service' else problem['object']}"
+    if problem["file"] or "/" in kind:
+        return f"mlbctl check {problem['file'].partition(':')[0] or problem['object']}"
+    return "journalctl -u mlbd"

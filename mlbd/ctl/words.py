@@ -1,0 +1,50 @@
+"""Values as people say them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+_UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+# C0 and C1 controls, and the marks that turn the direction of writing.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+#: From here on a number of addresses is said as a power of two.
+_COUNTABLE = 1_000_000
+
+
+def printable(text: str) -> str:
+    """Without control characters: what stands in a manifest must not command a terminal."""
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def duration(seconds: float) -> str:
+    """In its two largest units: 42s, 3m 12s, 5h 2m, 12d 4h."""
+    rest = max(0, int(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count}{unit}")
+    return " ".join(part for part in parts[:2] if part[0] != "0") or "0s"
+
+
+def clock(time: float) -> str:
+    """Local time as journalctl writes it, so that one can be laid beside the other."""
+    return datetime.fromtimestamp(time).strftime("%b %d %H:%M:%S")
+
+
+def counted(number: int, noun: str) -> str:
+    """1 node, 2 nodes, no nodes."""
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: list[str] | tuple[str, ...]) -> str:
+    """a, b and c."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def addresses(total: int | None) -> str:
+    """How many addresses, None for more than the description counts."""
+    if total is None:
+        return "2^64+"
+    return str(total) if total < _COUNTABLE else f"2^{total.bit_length() - 1}"

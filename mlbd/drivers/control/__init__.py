@@ -1,0 +1,16 @@
+"""The control socket: HTTP and JSON over a UNIX socket, so that `curl --unix-socket` is a debugging tool.
+
+listener     the socket file and the lock that lets one daemon have it
+access       who is at the other end, and what that allows
+routes       the whole surface, one table
+events       what happened lately, and waiting for more
+connections  bounded in number, size and time
+server       from a request to a handler, from its value to an answer
+"""
+
+from .events import EventLog
+from .listener import ControlError
+from .routes import Source
+from .server import Control
+
+__all__ = ["Control", "ControlError", "EventLog", "Source"]

@@ -1,0 +1,136 @@
+"""The whole surface of the control socket, and who may use it, in one table.
+
+Handlers return values, the server makes answers of them: what JSON can hold (dataclasses included), or an asynchronous
+iterator, which becomes one line of JSON a value. A list of nothing is [], never null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from mlbd.model.explanation import Explanation
+from mlbd.model.status import Event, Status
+from mlbd.model.summary import summarize
+
+from .access import Access
+from .events import EventLog
+
+
+class Source(Protocol):
+    """What the daemon offers to the socket."""
+
+    @property
+    def events(self) -> EventLog: ...
+
+    def status(self) -> Status: ...
+
+    def why(self, text: str) -> Explanation | None:
+        """`text` names an object as a user would; None when there is no such thing."""
+
+    async def reload(self) -> None:
+        """Read settings and state directories again, and return when the new plan is applied."""
+
+
+class NotFound(LookupError):
+    """Nothing has that name; the text is for the user."""
+
+
+class Question(NamedTuple):
+    """A request, reduced to what a handler may know of it."""
+
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+
+
+Handler = Callable[[Source, Question], Any]
+
+
+def services(source: Source, question: Question) -> Any:
+    return source.status().services
+
+
+def service(source: Source, question: Question) -> Any:
+    namespace, name = question.names["namespace"], question.names["name"]
+    for candidate in source.status().services:
+        if (candidate.namespace, candidate.name) == (namespace, name):
+            return candidate
+    raise NotFound(f"cannot find Service {namespace}/{name}: no state directory has it; `mlbctl services` lists all")
+
+
+def why(source: Source, question: Question) -> Any:
+    text = question.names["object"]
+    if (explanation := source.why(text)) is None:
+        raise NotFound(
+            f"cannot explain {text!r}: no Service, address, node, link, class or pool has that name; "
+            "`mlbctl services`, `nodes`, `links` and `pools` list them"
+        )
+    return explanation
+
+
+def events(source: Source, question: Question) -> AsyncIterator[Event]:
+    if question.query.get("follow") == "true":
+        stored = source.events.since(0)
+        return source.events.follow(stored[0].number - 1 if stored else 0)
+    return _each(source.events.since(0))
+
+
+async def reload(source: Source, question: Question) -> Any:
+    await source.reload()
+    return summarize(source.status())
+
+
+async def _each(stored: tuple[Event, ...]) -> AsyncIterator[Event]:
+    for event in stored:
+        yield event
+
+
+class Route(NamedTuple):
+    """`{name}` in a path is one segment; `{name*}`, last in a path, is all the rest."""
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler | Callable[[Source, Question], Awaitable[Any]]
+
+
+ROUTES = (
+    Route("GET", "/v1/summary", Access.READ, lambda source, question: summarize(source.status())),
+    Route("GET", "/v1/status", Access.READ, lambda source, question: source.status()),
+    Route("GET", "/v1/services", Access.READ, services),
+    Route("GET", "/v1/services/{namespace}/{name}", Access.READ, service),
+    Route("GET", "/v1/pools", Access.READ, lambda source, question: source.status().pools),
+    Route("GET", "/v1/nodes", Access.READ, lambda source, question: source.status().nodes),
+    Route("GET", "/v1/links", Access.READ, lambda source, question: source.status().links),
+    Route("GET", "/v1/peers", Access.READ, lambda source, question: ()),
+    Route("GET", "/v1/problems", Access.READ, lambda source, question: source.status().problems),
+    Route("GET", "/v1/events", Access.READ, events),
+    Route("GET", "/v1/why/{object*}", Access.READ, why),
+    Route("POST", "/v1/reload", Access.CHANGE, reload),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a path leads to: the routes of all its methods, and the names found in it."""
+
+    routes: Mapping[str, Route]
+    names: Mapping[str, str]
+
+
+def find(path: str) -> Match:
+    """Raises NotFound, which names the paths there are."""
+    for pattern, template in _PATTERNS.items():
+        if matched := pattern.fullmatch(path):
+            return Match({route.method: route for route in ROUTES if route.path == template}, matched.groupdict())
+    raise NotFound(f"cannot find {path!r}: the paths are {', '.join(_PATTERNS.values())}")
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    rest = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+)", template)
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", rest), re.DOTALL)
+
+
+_PATTERNS = {_pattern(route.path): route.path for route in ROUTES}

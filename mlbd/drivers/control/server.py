@@ -1,0 +1,176 @@
+"""From a request to a handler of the table, and from its value to an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import grp
+import inspect
+import json
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from mlbd.model.status import Problem, Severity
+
+from .access import Access, Policy, identify
+from .connections import Connections
+from .listener import Listener
+from .routes import NotFound, Question, Source, find
+
+BODY_OCTETS = 64 * 1024
+FOLLOWERS = 16
+#: How long a follower may read nothing while there is something to read.
+FOLLOWER_SECONDS = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Control:
+    """The control socket of one daemon. Members of `group` may read. Members of `admin_group` may change; the socket
+    file opens for them only when they are in `group` too."""
+
+    def __init__(self, path: Path, group: str, admin_group: str | None, source: Source) -> None:
+        self._path = path
+        self._group = group
+        self._admin_group = admin_group
+        self._source = source
+        self._problems: list[Problem] = []
+        self._followers: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Raises ControlError when another mlbd has the socket, or it cannot be made."""
+        self._problems.clear()
+        readers = self._gid(self._group, "only root may read")
+        admins = self._gid(self._admin_group, "only root may change anything") if self._admin_group else None
+        self._policy = Policy(_set(readers), _set(admins))
+        self._listener = Listener(self._path, readers)
+        self._connections = Connections(self._answer)
+        self._accepting = asyncio.create_task(self._connections.accept(self._listener.socket), name="control socket")
+
+    def status(self) -> tuple[Problem, ...]:
+        return tuple(self._problems)
+
+    async def close(self) -> None:
+        """No new requests; those under way have a second to end, followers none."""
+        self._accepting.cancel()
+        await asyncio.gather(self._accepting, return_exceptions=True)
+        self._listener.close()
+        for follower in self._followers:
+            follower.cancel()
+        await self._connections.shutdown(timeout=1)
+
+    def _gid(self, group: str, consequence: str) -> int | None:
+        try:
+            return grp.getgrnam(group).gr_gid
+        except KeyError:
+            message = f"cannot open the control socket to the group {group}: it does not exist, so {consequence}"
+            message += f"; `groupadd --system {group}`, then restart mlbd"
+            log.warning("%s", message)
+            self._problems.append(Problem(Severity.WARNING, "mlbd", "NoSuchGroup", message))
+            return None
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            value = await self._value(request)
+            if isinstance(value, AsyncIterator):
+                return await self._stream(request, value)
+            return _json(200, value)
+        except _Refused as refused:
+            return _json(refused.status, {"error": str(refused)})
+        except ConnectionError:
+            raise
+        except Exception:
+            log.exception("cannot answer %s %s", request.method, request.path)
+            return _json(500, {"error": "cannot answer: mlbd failed inside; `journalctl -u mlbd` tells where"})
+
+    async def _value(self, request: web.BaseRequest) -> Any:
+        """What the handler returns. Raises _Refused."""
+        if (request.content_length or 0) > BODY_OCTETS:
+            raise _Refused(413, f"cannot take a body of more than {BODY_OCTETS} octets")
+        try:
+            match = find(request.path)
+            if (route := match.routes.get(request.method)) is None:
+                raise _Refused(405, f"cannot {request.method} {request.path}: it takes {', '.join(match.routes)}")
+            if self._access(request) < route.access:
+                raise _Refused(403, _denied(route.access, self._group, self._admin_group))
+            value = route.handler(self._source, Question(match.names, request.query))
+            return await value if inspect.isawaitable(value) else value
+        except NotFound as error:
+            raise _Refused(404, str(error)) from None
+
+    def _access(self, request: web.BaseRequest) -> Access:
+        connection: socket.socket | None = request.get_extra_info("socket")
+        return Access.NONE if connection is None else self._policy.access(identify(connection))
+
+    async def _stream(self, request: web.BaseRequest, values: AsyncIterator[Any]) -> web.StreamResponse:
+        if len(self._followers) >= FOLLOWERS:
+            raise _Refused(503, f"cannot stream to more than {FOLLOWERS} at once; end another `mlbctl events --follow`")
+        task = asyncio.current_task()
+        assert task is not None
+        self._followers.add(task)
+        self._connections.lift_deadline(request)
+        try:
+            return await _write_lines(request, values)
+        finally:
+            self._followers.discard(task)
+
+
+class _Refused(Exception):
+    """The answer is no: an HTTP status and a text for the user."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def _write_lines(request: web.BaseRequest, values: AsyncIterator[Any]) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    response.force_close()
+    try:
+        async with asyncio.timeout(FOLLOWER_SECONDS):
+            await response.prepare(request)
+        async for value in values:
+            async with asyncio.timeout(FOLLOWER_SECONDS):
+                await response.write(encode(value) + b"\n")
+        async with asyncio.timeout(FOLLOWER_SECONDS):
+            await response.write_eof()
+    except TimeoutError:
+        # An orderly close would wait for the client to read what it does not read.
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("the follower is too slow") from None
+    return response
+
+
+def _json(status: int, value: Any) -> web.Response:
+    response = web.Response(status=status, body=encode(value) + b"\n", content_type="application/json")
+    response.force_close()
+    return response
+
+
+def encode(value: Any) -> bytes:
+    """`value`, dataclasses included, as JSON in ASCII."""
+    return json.dumps(value, default=_fields, separators=(",", ":")).encode("ascii")
+
+
+def _fields(value: Any) -> Any:
+    # Not dataclasses.asdict(): it copies all the way down, which at 10,000 Services is felt.
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _set(gid: int | None) -> frozenset[int]:
+    return frozenset() if gid is None else frozenset({gid})
+
+
+def _denied(access: Access, group: str, admin_group: str | None) -> str:
+    if access is Access.READ:
+        return f"cannot read: only root and members of the group {group} may; `usermod -aG {group} USER` adds one"
+    others = f" and members of the group {admin_group}" if admin_group else ""
+    return f"cannot change anything: only root{others} may"

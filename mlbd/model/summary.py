@@ -1,0 +1,66 @@
+"""The first screen: what `mlbctl status` and a health check need, of a size that 10,000 Services do not change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .status import DirectoryStatus, Problem, ReflexStatus, Severity, Status
+
+#: Problems that a summary spells out; their whole number is in `errors` and `warnings`.
+SPELLED_OUT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Status with its lists counted. `wanted` and `assigned` are addresses; `eligible` counts nodes that
+    may hold some; `links` are the names of the usable ones; `problems` has at most SPELLED_OUT, errors first."""
+
+    node: str
+    version: str
+    pid: int
+    started: float
+    ready: bool
+    bind_addresses: bool
+    services: int
+    announced: int
+    wanted: int
+    assigned: int
+    vips: int
+    holding: int
+    pools: int
+    nodes: int
+    eligible: int
+    links: tuple[str, ...]
+    state: tuple[DirectoryStatus, ...]
+    reflex: ReflexStatus
+    errors: int
+    warnings: int
+    problems: tuple[Problem, ...]
+
+
+def summarize(status: Status) -> Summary:
+    errors = [problem for problem in status.problems if problem.severity is Severity.ERROR]
+    warnings = [problem for problem in status.problems if problem.severity is Severity.WARNING]
+    return Summary(
+        node=status.node,
+        version=status.version,
+        pid=status.pid,
+        started=status.started,
+        ready=status.ready,
+        bind_addresses=status.bind_addresses,
+        services=len(status.services),
+        announced=sum(service.announced for service in status.services),
+        wanted=sum(service.wanted for service in status.services),
+        assigned=sum(service.assigned for service in status.services),
+        vips=status.vips,
+        holding=status.holding,
+        pools=len(status.pools),
+        nodes=len(status.nodes),
+        eligible=sum(not node.message for node in status.nodes),
+        links=tuple(link.name for link in status.links if link.usable),
+        state=status.state,
+        reflex=status.reflex,
+        errors=len(errors),
+        warnings=len(warnings),
+        problems=tuple((errors + warnings)[:SPELLED_OUT]),
+    )

@@ -1,0 +1,180 @@
+"""A node as it might be: three Services, one of them in trouble, and a daemon's side of the socket that says so."""
+
+from __future__ import annotations
+
+from mlbd.drivers.control import EventLog
+from mlbd.model.explanation import Explanation, Section
+from mlbd.model.status import (
+    AddressStatus,
+    DirectoryStatus,
+    LinkStatus,
+    NodeStatus,
+    PoolStatus,
+    Problem,
+    ReflexStatus,
+    ServiceStatus,
+    Severity,
+    Status,
+    VipState,
+)
+
+#: 2026-11-22 14:03:07 UTC
+STARTED = 1795356187.0
+
+
+def address(slot: int, text: str | None, order: tuple[str, ...], state: VipState, reason: str = "") -> AddressStatus:
+    return AddressStatus(
+        slot=slot,
+        family=6 if text and ":" in text else 4,
+        address=text,
+        pinned=slot == 0,
+        holder=order[0] if order else None,
+        order=order,
+        state=state,
+        links=("eth0",) if state is VipState.HOLDING else (),
+        reason=reason,
+        message="cannot give slot 2 an address: class public has none left" if reason else "",
+    )
+
+
+WEB = ServiceStatus(
+    namespace="shop",
+    name="web",
+    source="MetalLoadBalancerClass public",
+    policy="Cluster",
+    ports=("80/TCP", "443/TCP"),
+    wanted=3,
+    assigned=2,
+    announced=False,
+    addresses=(
+        address(0, "192.0.2.10", ("node-1", "node-2"), VipState.HOLDING),
+        address(1, "192.0.2.11", ("node-2", "node-1"), VipState.STANDBY),
+        address(2, None, (), VipState.NONE, "PoolExhausted"),
+    ),
+    reason="PoolExhausted",
+    message="cannot give slot 2 an address: class public has none left",
+    refused_nodes={"node-3": "cannot hold addresses: it is labelled to be excluded"},
+)
+API = ServiceStatus(
+    namespace="shop",
+    name="api",
+    source="IPAddressPool office",
+    policy="Local",
+    ports=("443/TCP",),
+    wanted=1,
+    assigned=1,
+    announced=True,
+    addresses=(address(0, "2001:db8:0:1:ffff:ffff:ffff:fff0", ("node-2",), VipState.NONE),),
+)
+DNS = ServiceStatus(
+    namespace="infrastructure-of-the-department",
+    name="recursive-resolver-for-the-whole-campus",
+    source="MetalLoadBalancerClass public",
+    policy="Cluster",
+    ports=("53/UDP",),
+    wanted=1,
+    assigned=1,
+    announced=True,
+    addresses=(address(0, "192.0.2.12", ("node-1", "node-2"), VipState.CONFLICT),),
+)
+
+PROBLEMS = (
+    Problem(
+        Severity.WARNING,
+        "/var/lib/mlbd/state/node-4.yaml",
+        "UnknownField",
+        "cannot use field spec.podCIRD: Node has none of that name; remove it or correct its name",
+        field="spec.podCIRD",
+        file="/var/lib/mlbd/state/node-4.yaml:1",
+    ),
+    Problem(
+        Severity.ERROR,
+        "Service shop/web",
+        "PoolExhausted",
+        "cannot give slot 2 an address: MetalLoadBalancerClass public has none left; give it more in spec.addressPool",
+    ),
+)
+
+STATUS = Status(
+    node="node-1",
+    version="0.1.0",
+    pid=4711,
+    started=STARTED,
+    ready=True,
+    bind_addresses=True,
+    vips=4,
+    holding=1,
+    services=(API, WEB, DNS),
+    pools=(
+        PoolStatus(
+            kind="IPAddressPool",
+            name="office",
+            ranges=("2001:db8:0:1::/64",),
+            total_ipv4=0,
+            total_ipv6=2**64,
+            used_ipv4=0,
+            used_ipv6=1,
+            services=1,
+        ),
+        PoolStatus(
+            kind="MetalLoadBalancerClass",
+            name="public",
+            ranges=("192.0.2.10-192.0.2.12",),
+            total_ipv4=3,
+            total_ipv6=0,
+            used_ipv4=3,
+            used_ipv6=0,
+            services=2,
+            nodes=("node-1", "node-2"),
+            interfaces=("eth0",),
+        ),
+    ),
+    nodes=(
+        NodeStatus("node-1", True, ("198.51.100.1",), ("public",), 2),
+        NodeStatus("node-2", False, ("198.51.100.2", "2001:db8::2"), ("public",), 2),
+        NodeStatus("node-3", False, ("198.51.100.3",), (), 0, "cannot hold addresses: it is labelled to be excluded"),
+    ),
+    links=(
+        LinkStatus("eth0", 2, "02:00:5e:00:53:01", True, 2, ("198.51.100.1/24",)),
+        LinkStatus("eth1", 3, "02:00:5e:00:53:02", False, 0, (), "cannot announce: it has no carrier"),
+    ),
+    state=(
+        DirectoryStatus("/etc/mlbd/state.d", True, 2, 7),
+        DirectoryStatus("/var/lib/mlbd/state", False, 0, 0),
+    ),
+    reflex=ReflexStatus(4712, True, True, 0, {"answered": 12}),
+    problems=PROBLEMS,
+)
+
+EXPLANATION = Explanation(
+    "shop/web",
+    (
+        Section(
+            "Service shop/web",
+            (
+                "It comes from /etc/mlbd/state.d/shop.yaml:1.",
+                "Its addresses come from MetalLoadBalancerClass public, because the annotation "
+                "network.deckhouse.io/metal-load-balancer-class names it.",
+            ),
+        ),
+        Section("192.0.2.10", ("node-1 stands first, so it holds the address.",)),
+    ),
+)
+
+
+class Daemon:
+    """A Source with STATUS, or another one, that counts reloads."""
+
+    def __init__(self, status: Status = STATUS) -> None:
+        self.current = status
+        self.events = EventLog()
+        self.reloads = 0
+
+    def status(self) -> Status:
+        return self.current
+
+    def why(self, text: str) -> Explanation | None:
+        return EXPLANATION if text in ("shop/web", "Service shop/web") else None
+
+    async def reload(self) -> None:
+        self.reloads += 1
