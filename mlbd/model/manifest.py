@@ -1,0 +1,204 @@
+"""What a file says: its documents as objects of the model, and what is wrong with the others.
+
+One bad object never takes another with it. What is said of each object that cannot be used is enough for the caller
+to keep the last good one in its place.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from . import parse_core, parse_deckhouse, parse_metallb
+from .documents import Unreadable, read_documents
+from .fields import Fields, Invalid, shown
+from .reference import Key, Reference
+from .status import Problem, Severity
+from .world import Object
+
+
+class Kind(NamedTuple):
+    """A kind of object: the World's mapping that holds it and its parsers, by the versions that are read.
+
+    In the API server's own groups a field that we do not read is somebody else's; in a strict kind it is a mistake."""
+
+    world_field: str
+    parsers: Mapping[str, Callable[[Fields], Object]]
+    namespaced: bool = True
+    strict: bool = True
+
+
+_METALLB = "metallb.io"
+_DECKHOUSE = "network.deckhouse.io"
+
+#: By API group and kind.
+KINDS: Mapping[tuple[str, str], Kind] = {
+    ("", "Service"): Kind("services", {"v1": parse_core.parse_service}, strict=False),
+    ("", "Node"): Kind("nodes", {"v1": parse_core.parse_node}, namespaced=False, strict=False),
+    ("", "Namespace"): Kind("namespaces", {"v1": parse_core.parse_namespace}, namespaced=False, strict=False),
+    ("", "Secret"): Kind("secrets", {"v1": parse_core.parse_secret}, strict=False),
+    ("discovery.k8s.io", "EndpointSlice"): Kind(
+        "endpoint_slices", {"v1": parse_core.parse_endpoint_slice}, strict=False
+    ),
+    (_METALLB, "IPAddressPool"): Kind("address_pools", {"v1beta1": parse_metallb.parse_address_pool}),
+    (_METALLB, "L2Advertisement"): Kind("l2_advertisements", {"v1beta1": parse_metallb.parse_l2_advertisement}),
+    (_METALLB, "BGPAdvertisement"): Kind("bgp_advertisements", {"v1beta1": parse_metallb.parse_bgp_advertisement}),
+    (_METALLB, "BGPPeer"): Kind(
+        "bgp_peers", {"v1beta1": parse_metallb.parse_bgp_peer_v1beta1, "v1beta2": parse_metallb.parse_bgp_peer}
+    ),
+    (_METALLB, "BFDProfile"): Kind("bfd_profiles", {"v1beta1": parse_metallb.parse_bfd_profile}),
+    (_METALLB, "Community"): Kind("communities", {"v1beta1": parse_metallb.parse_community_aliases}),
+    (_DECKHOUSE, "MetalLoadBalancerClass"): Kind(
+        "classes", {"v1alpha1": parse_deckhouse.parse_class}, namespaced=False
+    ),
+    (_DECKHOUSE, "MetalLoadBalancerPool"): Kind(
+        "load_balancer_pools", {"v1alpha1": parse_deckhouse.parse_pool}, namespaced=False
+    ),
+    (_DECKHOUSE, "MetalLoadBalancerBGPPeer"): Kind(
+        "load_balancer_peers", {"v1alpha1": parse_deckhouse.parse_peer}, namespaced=False
+    ),
+    (_DECKHOUSE, "MetalLoadBalancerConfiguration"): Kind(
+        "load_balancer_configurations", {"v1alpha1": parse_deckhouse.parse_configuration}, namespaced=False
+    ),
+}
+
+
+class Foreign(Exception):
+    """An object of a kind that mlbd has no use for."""
+
+
+class Identity(NamedTuple):
+    """Which object of a World: the name of the mapping that holds it, and its key there."""
+
+    world_field: str
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file holds. `refused` are objects that are in it but cannot be used as they are. When the file is not
+    `complete`, part of it could not even be named: what it held before and now seems gone may only be misspelt."""
+
+    objects: Mapping[Identity, Object] = field(default_factory=dict)
+    refused: frozenset[Identity] = frozenset()
+    problems: tuple[Problem, ...] = ()
+    complete: bool = True
+
+
+def parse(document: Mapping[Any, Any]) -> Object:
+    """The object of one document. Raises Invalid for a field that cannot be used, Foreign for other people's kinds."""
+    kind, version, fields = _open(document)
+    found = kind.parsers[version](fields)
+    if kind.strict:
+        fields.value("status")  # anybody may have written it
+        fields.refuse_unread()
+    return found
+
+
+def _open(document: Mapping[Any, Any]) -> tuple[Kind, str, Fields]:
+    fields = Fields(document)
+    fields.require("apiVersion", "kind")
+    api_version, name = fields.text("apiVersion"), fields.text("kind")
+    group, _, version = api_version.rpartition("/")
+    kind = KINDS.get((group, name))
+    if kind is None:
+        raise _unknown_kind(group, api_version, name)
+    if version not in kind.parsers:
+        known = " or ".join(f"{group}/{version}".lstrip("/") for version in kind.parsers)
+        raise Invalid("apiVersion", f"is {shown(api_version)}: write {known} for a {name}")
+    return kind, version, fields
+
+
+def _unknown_kind(group: str, api_version: str, name: str) -> Exception:
+    """In MetalLB's and Deckhouse's groups it is a mistake; elsewhere it is some other program's object."""
+    close = difflib.get_close_matches(name, [known for _, known in KINDS], n=1)
+    advice = f": did you mean {close[0]}?" if close and close[0] != name else ""
+    if group in (_METALLB, _DECKHOUSE):
+        return Invalid("kind", f"is {shown(name)}, which {group} does not have{advice or ': take the object out'}")
+    return Foreign(f"mlbd has no use for {shown(name)} of {shown(api_version)}{advice}")
+
+
+def identify(document: Mapping[Any, Any]) -> Identity:
+    """Which object a document is about, whether or not the rest of it can be used. Raises as parse does."""
+    kind, _, fields = _open(document)
+    return Identity(kind.world_field, parse_core.parse_key(fields.child("metadata"), kind.namespaced))
+
+
+def read(data: bytes, source: str) -> Contents:
+    """The objects in the octets of a file; `source` is what its Problems call it. Raises nothing."""
+    try:
+        documents = read_documents(data)
+    except Unreadable as error:
+        message = f"cannot read {source}: {error}"
+        return Contents(problems=(Problem(Severity.ERROR, source, "BrokenFile", message, file=source),), complete=False)
+    reader = _Reader(source)
+    for document in documents:
+        for place, value in _members(document.value, f"line {document.line}"):
+            reader.add(value, place)
+    return reader.contents()
+
+
+def _members(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """The document itself, or the items of a `kind: List` as kubectl writes one."""
+    if isinstance(value, dict) and value.get("apiVersion") == "v1" and value.get("kind") == "List":
+        items = value.get("items")
+        if isinstance(items, list):
+            yield from ((f"{place}, items[{index}]", item) for index, item in enumerate(items))
+            return
+    yield place, value
+
+
+class _Reader:
+    """Gathers the contents of one file, document by document."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._objects: dict[Identity, Object] = {}
+        self._refused: set[Identity] = set()
+        self._places: dict[Identity, str] = {}
+        self._problems: list[Problem] = []
+        self._complete = True
+
+    def contents(self) -> Contents:
+        refused = frozenset(self._refused - self._objects.keys())
+        return Contents(self._objects, refused, tuple(self._problems), self._complete)
+
+    def add(self, document: Any, place: str) -> None:
+        if not isinstance(document, dict):
+            self._unnamed(place, Invalid("", "is not an object: write a mapping with apiVersion, kind and metadata"))
+            return
+        try:
+            identity = identify(document)
+        except Foreign as reason:
+            message = f"cannot use the object in {place} of {self._source}: {reason}"
+            self._problem(Severity.WARNING, self._source, "ForeignKind", f"{message}; nothing else is affected")
+        except Invalid as invalid:
+            self._unnamed(place, invalid)
+        else:
+            self._parse(document, identity, place)
+
+    def _parse(self, document: Mapping[Any, Any], identity: Identity, place: str) -> None:
+        reference = str(Reference(document["kind"], identity.key))
+        first = self._places.setdefault(identity, place)
+        if first is not place:
+            message = f"cannot use {reference} in {place}: it stands in {first} of the same file too, take one out"
+            self._problem(Severity.ERROR, reference, "DuplicateObject", message)
+            return
+        try:
+            self._objects[identity] = parse(document)
+        except Invalid as invalid:
+            self._refused.add(identity)
+            self._problem(
+                Severity.ERROR, reference, "InvalidObject", f"cannot use {reference}: {invalid}", invalid.field
+            )
+
+    def _unnamed(self, place: str, invalid: Invalid) -> None:
+        """A document of which not even the name can be told."""
+        self._complete = False
+        message = f"cannot use the document in {place} of {self._source}: {invalid}"
+        self._problem(Severity.ERROR, self._source, "InvalidDocument", message, invalid.field)
+
+    def _problem(self, severity: Severity, about: str, reason: str, message: str, at: str = "") -> None:
+        self._problems.append(Problem(severity, about, reason, message, at, self._source))
