@@ -1,0 +1,72 @@
+# Two commands on a fresh Debian 12, as root:
+#   make demo   three nodes and a client in network namespaces, a Service with three addresses per family
+#   make test   every check and test; both install what is missing first
+# make setup only installs: .venv/bin/mlbd and .venv/bin/mlbctl.
+
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet --no-input
+
+# systemd-python is built from source against libsystemd.
+PACKAGES := ca-certificates gcc iproute2 libsystemd-dev nftables pkg-config python3-dev python3-venv
+TEST_PACKAGES := arping curl debootstrap iputils-ping mandoc ndisc6 systemd-container tcpdump
+
+.PHONY: setup test-setup demo test lint bench lock fresh-root
+
+setup: .venv/.installed
+test-setup: .venv/.installed-for-tests
+
+demo: setup
+	@$(BIN)/python -m tests.demo
+
+test: lint
+	$(BIN)/pytest
+
+lint: test-setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	mandoc -T lint -W warning $(wildcard man/*.[1-8])
+
+bench: test-setup
+	$(BIN)/python -m tests.bench
+
+# apt-get is asked only for what dpkg does not have, so that a machine without a package mirror can still be used.
+define install_debian
+	@missing=$$(for package in $(1); do \
+	    dpkg-query --show --showformat '$${db:Status-Status}\n' $$package 2>/dev/null | grep -qx installed || echo $$package; \
+	done); \
+	if [ -n "$$missing" ]; then \
+	    echo "installing Debian packages:" $$missing && \
+	    apt-get -qq update && \
+	    DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+# The build tools come from a lock too, and nothing is built in isolation: isolation would fetch them unlocked.
+.venv/.installed: Makefile pyproject.toml requirements-build.lock requirements.lock
+	$(call install_debian,$(PACKAGES))
+	@echo "installing Python packages into .venv"
+	@/usr/bin/python3 -m venv .venv
+	@$(PIP) install --require-hashes -r requirements-build.lock
+	@$(PIP) install --require-hashes --no-build-isolation --use-pep517 -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.installed-for-tests: .venv/.installed requirements-dev.lock
+	$(call install_debian,$(TEST_PACKAGES))
+	@echo "installing Python packages for the tests into .venv"
+	@$(PIP) install --require-hashes --no-build-isolation --use-pep517 -r requirements-dev.lock
+	@touch $@
+
+# Renew the locks from pyproject.toml. They hold hashes and no index host.
+LOCK = pip-compile --quiet --upgrade --generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-header
+lock:
+	python3 -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
+	build/lock/bin/$(LOCK) --all-build-deps --only-build-deps --output-file requirements-build.lock pyproject.toml
+	build/lock/bin/$(LOCK) --output-file requirements.lock pyproject.toml
+	build/lock/bin/$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+# Prove both commands on a Debian root with nothing else in it (not part of CI: it needs some minutes and a mirror).
+fresh-root:
+	tests/fresh_root.sh
