@@ -69,9 +69,9 @@ class Loop:
         self._counters: Counter[str] = Counter()
         self._lateness = 0.0
 
-    def run(self, realtime: bool) -> None:
+    def run(self, prioritized: bool) -> None:
         """Until the other end of the control socket is closed."""
-        self._report(Ready(realtime))
+        self._report(Ready(prioritized))
         while self._open:
             ready = self._epoll.poll(self._timeout())
             self._now = self._clock()

@@ -52,9 +52,9 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The reflex's first line. `realtime`: it runs under SCHED_FIFO."""
+    """The reflex's first line. `prioritized`: the kernel runs it before ordinary processes."""
 
-    realtime: bool
+    prioritized: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,8 @@ def _fields(message: Order | Report) -> dict[str, Any]:
             return {"op": "claims", "set": [_claim_fields(c) for c in wanted], "drop": [str(a) for a in dropped]}
         case Ping(number):
             return {"op": "ping", "n": number}
-        case Ready(realtime):
-            return {"op": "ready", "realtime": realtime}
+        case Ready(prioritized):
+            return {"op": "ready", "prioritized": prioritized}
         case Pong(number, counters, lateness):
             return {"op": "pong", "n": number, "counters": dict(counters), "lateness": lateness}
         case VipChanged(address, state, mac, link):
@@ -202,7 +202,7 @@ def _order(fields: dict[str, Any]) -> Order:
 def _report(fields: dict[str, Any]) -> Report:
     match fields["op"]:
         case "ready":
-            return Ready(bool(fields["realtime"]))
+            return Ready(bool(fields["prioritized"]))
         case "pong":
             counters = {str(name): int(value) for name, value in fields["counters"].items()}
             return Pong(int(fields["n"]), counters, int(fields["lateness"]))
