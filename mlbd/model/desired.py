@@ -66,8 +66,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
+    """`foreign` are the Services of other controllers, which mlbd leaves alone, and how it knows."""
+
     services: Mapping[Key, ServicePlan] = field(default_factory=dict)
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
     claims: Mapping[IPAddress, Claim] = field(default_factory=dict)
     pools: tuple[PoolStatus, ...] = ()
     problems: tuple[Problem, ...] = ()
+    foreign: Mapping[Key, Refusal] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""All that Services are planned against, worked out once for all of them: sources, default class, who covers what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlbd.model.core import Service
+from mlbd.model.reference import Key, Reference
+from mlbd.model.status import Problem, Severity
+from mlbd.model.world import World
+
+from .announcements import PoolCoverages, class_coverage, selects_pool
+from .catalog import Catalog, catalog
+from .eligibility import Coverage
+from .requests import Request, choose_class, request
+from .sources import Source
+
+CLASS_KIND = "MetalLoadBalancerClass"
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """`world` is the one it was worked out from; only its Services and EndpointSlices may differ from a later one."""
+
+    world: World
+    node: str
+    catalog: Catalog
+    classes: Mapping[str, Coverage]
+    pools: PoolCoverages
+    problems: tuple[Problem, ...]
+
+    def holds_for(self, world: World, node: str) -> bool:
+        mine = self.world
+        return self.node == node and all(
+            one is other or one == other
+            for one, other in (
+                (mine.nodes, world.nodes),
+                (mine.namespaces, world.namespaces),
+                (mine.classes, world.classes),
+                (mine.address_pools, world.address_pools),
+                (mine.load_balancer_pools, world.load_balancer_pools),
+                (mine.l2_advertisements, world.l2_advertisements),
+                (mine.bgp_advertisements, world.bgp_advertisements),
+                (mine.load_balancer_configurations, world.load_balancer_configurations),
+            )
+        )
+
+    def request(self, service: Service) -> Request:
+        book = self.catalog
+        choice = choose_class(service, book.class_names, book.default, book.pools)
+        return request(service, choice, book.refused.get(Reference(CLASS_KIND, Key("", choice.name))))
+
+    def cover(self, source: Source, service: Service) -> Coverage:
+        name = source.reference.key.name
+        return self.classes[name] if source.reference.kind == CLASS_KIND else self.pools.cover(name, service)
+
+    def links(self, source: Source) -> Mapping[str, frozenset[str] | None]:
+        """The nodes that announce some of its addresses, and there on which links (None is every one)."""
+        name = source.reference.key.name
+        return self.classes[name].interfaces if source.reference.kind == CLASS_KIND else self.pools.links(name)
+
+
+def survey(world: World, node: str) -> Ground:
+    book = catalog(world)
+    nodes = list(world.nodes.values())
+    classes = {key.name: class_coverage(owner, nodes) for key, owner in world.classes.items()}
+    pools = PoolCoverages(
+        {key.name: pool for key, pool in world.address_pools.items()},
+        sorted(world.l2_advertisements.values(), key=lambda advertisement: advertisement.key),
+        _over_bgp(world),
+        nodes,
+    )
+    problems = (*book.problems, *_uncovered(classes), *_unknown_node(world, node))
+    return Ground(world, node, book, classes, pools, problems)
+
+
+def _over_bgp(world: World) -> list[str]:
+    selected = [
+        key.name
+        for key, pool in world.address_pools.items()
+        if any(selects_pool(each, key.name, pool.labels) for each in world.bgp_advertisements.values())
+    ]
+    for configuration in world.load_balancer_configurations.values():
+        for advertisement in configuration.advertisements:
+            selected += advertisement.pools
+    return selected
+
+
+def _uncovered(classes: Mapping[str, Coverage]) -> list[Problem]:
+    return [
+        Problem(
+            Severity.ERROR,
+            str(Reference(CLASS_KIND, Key("", name))),
+            cover.refusal.reason,
+            f"cannot announce its addresses, {cover.refusal.message}",
+            "spec.nodeSelector",
+        )
+        for name, cover in sorted(classes.items())
+        if cover.refusal is not None
+    ]
+
+
+def _unknown_node(world: World, node: str) -> list[Problem]:
+    if Key("", node) in world.nodes:
+        return []
+    told = "cannot hold any address, no Node object has this host's name: add one, or set `node` in the settings"
+    return [Problem(Severity.ERROR, str(Reference("Node", Key("", node))), "NodeUnknown", told)]

@@ -1,0 +1,239 @@
+"""Addresses from files: every node gives the same ones with no memory and no talk.
+
+The address of a (Service, slot) is a hash into the pool, and on a collision the next free one. Older Services choose
+first, so that a Service that is added takes nothing from one that was there. What users pinned is set aside before
+anything is chosen; then what a status says and is still legal is kept; then the rest is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlbd.model.address import IPAddress, parse_address
+from mlbd.model.core import IPFamilyPolicy
+from mlbd.model.desired import Refusal, Slot
+from mlbd.model.reference import Reference
+
+from .placement import digest
+from .pool_choice import automatic_pools
+from .requests import Pin, Request
+from .sharing import Ledger
+from .sources import Free, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Allotment:
+    """What one Service gets, slot by slot. `source` is None when nothing could even be tried."""
+
+    source: Source | None
+    slots: tuple[Slot, ...]
+
+
+def allot(requests: Iterable[Request], sources: Mapping[str, Source]) -> list[tuple[Request, Allotment]]:
+    """Addresses for Services that draw from the same sources: one class, or all pools. The result does not depend on
+    the order of the requests, and is in the order of their age."""
+    drafts = [_Draft(request) for request in sorted(requests, key=lambda request: request.age)]
+    desk = _Desk(sources)
+    for step in (desk.set_pins_aside, desk.keep, desk.choose):
+        for draft in drafts:
+            if draft.request.refusal is None:
+                step(draft)
+    return [(draft.request, draft.finished()) for draft in drafts]
+
+
+class _Draft:
+    """An allotment in the making. Addresses and refusals are by (index, family)."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.source: Source | None = None
+        self.pins: dict[tuple[int, int], Pin] = {}
+        self.addresses: dict[tuple[int, int], IPAddress] = {}
+        self.refusals: dict[tuple[int, int], Refusal] = {}
+
+    @property
+    def families(self) -> tuple[int, ...]:
+        """IPv4 first, as MetalLB gives them. A family that is only preferred is not missed where a pool has none."""
+        wanted = self.request.families
+        spans = self.source.spans if self.source else {4: None}
+        if not wanted:
+            return (4,) if 4 in spans else (6,)
+        if self.request.service.ip_family_policy is IPFamilyPolicy.PREFER_DUAL_STACK:
+            wanted = tuple(family for family in wanted if family in spans) or wanted
+        return tuple(sorted(wanted))
+
+    def open_slots(self) -> list[tuple[int, int]]:
+        places = ((index, family) for index in range(self.request.count) for family in self.families)
+        return [place for place in places if place not in self.addresses and place not in self.refusals]
+
+    def finished(self) -> Allotment:
+        refusal = self.request.refusal
+        places = ((index, family) for index in range(self.request.count) for family in self.families)
+        return Allotment(
+            self.source,
+            tuple(
+                Slot(index, family, self.addresses.get(place), place in self.pins, refusal or self.refusals.get(place))
+                for place in places
+                for index, family in (place,)
+            ),
+        )
+
+
+class _Desk:
+    """Gives addresses out, one Service after the other."""
+
+    def __init__(self, sources: Mapping[str, Source]) -> None:
+        self._sources = sources
+        self._ledger = Ledger()
+        self._free = {
+            source.reference: {family: Free(source, family) for family in source.spans} for source in sources.values()
+        }
+        self._shared: dict[tuple[Reference, int, str], list[IPAddress]] = {}
+
+    def set_pins_aside(self, draft: _Draft) -> None:
+        request = draft.request
+        addresses = [pin.address for pin in request.pins if pin is not None and pin.address is not None]
+        draft.source = self._home(request, addresses)
+        used = dict.fromkeys((4, 6), 0)
+        for pin in request.pins:
+            family = self._family_of(pin, draft)
+            place = (used[family], family)
+            used[family] += 1
+            if pin is None or place[0] >= request.count:
+                continue
+            draft.pins[place] = pin
+            refusal = self._pin_refusal(pin, draft)
+            if refusal is None and pin.address is not None and draft.source is not None:
+                self._give(draft, place, pin.address)
+            elif refusal is not None:
+                draft.refusals[place] = refusal
+
+    def keep(self, draft: _Draft) -> None:
+        """Addresses of the status that are still legal stay, in their order."""
+        held = [_address(text) for text in draft.request.service.ingress]
+        for address in held:
+            if address is None or address in draft.addresses.values():
+                continue
+            source = draft.source or self._home(draft.request, [address])
+            if source is None or self._refusal(address, draft, source) is not None:
+                continue
+            draft.source = source
+            place = next((place for place in draft.open_slots() if place[1] == address.version), None)
+            if place is not None:
+                self._give(draft, place, address)
+
+    def choose(self, draft: _Draft) -> None:
+        if draft.source is None:
+            draft.source = self._most_generous(draft)
+        for place in draft.open_slots():
+            address = self._next(draft, *place)
+            if isinstance(address, Refusal):
+                draft.refusals[place] = address
+            else:
+                self._give(draft, place, address)
+
+    def _home(self, request: Request, addresses: list[IPAddress]) -> Source | None:
+        """The source that a class, a pool's name or an address decides on; None when the plan may choose a pool."""
+        if request.origin is not None:
+            return self._sources.get(request.origin.key.name)
+        if request.pool:
+            return self._sources.get(request.pool)
+        for address in addresses:
+            for source in self._sources.values():
+                if address in source and self._admits(source, request):
+                    return source
+        return None
+
+    def _admits(self, source: Source, request: Request) -> bool:
+        return source.admits(request.service.key.namespace, request.service.labels)
+
+    def _family_of(self, pin: Pin | None, draft: _Draft) -> int:
+        """Whose turn a pin takes: with one family every entry is for the next slot, of two each is for its own."""
+        families = draft.families
+        if pin is not None and pin.address is not None and pin.address.version in families:
+            return pin.address.version
+        return families[0]
+
+    def _pin_refusal(self, pin: Pin, draft: _Draft) -> Refusal | None:
+        if pin.address is None:
+            return Refusal(
+                "InvalidAddress", f"cannot give {pin.text!r}, it is not an IP address: correct the annotation"
+            )
+        if pin.address.version not in draft.families:
+            family, want = pin.address.version, " and ".join(f"IPv{family}" for family in draft.families)
+            return Refusal("WrongFamily", f"cannot give {pin.address}, it is IPv{family} and the Service wants {want}")
+        if draft.source is None:
+            return Refusal("AddressOutsidePool", f"cannot give {pin.address}, no pool that the Service may use has it")
+        return self._refusal(pin.address, draft, draft.source)
+
+    def _refusal(self, address: IPAddress, draft: _Draft, source: Source) -> Refusal | None:
+        if not source.wrote(address):
+            return Refusal(
+                "AddressOutsidePool", f"cannot give {address}, it is not among the addresses of {source.reference}"
+            )
+        if not self._admits(source, draft.request):
+            return Refusal("PoolNotAllowed", f"cannot give {address}, {source.reference} is kept for other Services")
+        if source.withheld(address) or address not in source:
+            return Refusal(
+                "AddressReserved", f"cannot give {address}, it is a node's own, a network or a broadcast address"
+            )
+        if address in draft.addresses.values():
+            return Refusal("AddressTaken", f"{address} is in use by another slot of this Service")
+        return self._ledger.refusal(address, draft.request.tenant)
+
+    def _most_generous(self, draft: _Draft) -> Source | None:
+        """The first pool that has all that is wanted, else the one that has most of it."""
+        service = draft.request.service
+        pools = automatic_pools(self._sources.values(), service.key.namespace, service.labels)
+        return max(pools, key=lambda pool: self._offer(pool, draft.request), default=None)
+
+    def _offer(self, pool: Source, request: Request) -> int:
+        free, key = self._free[pool.reference], request.tenant.sharing_key
+        wanted = request.families or tuple(pool.spans)[:1]
+        shared = {family: len(self._shared.get((pool.reference, family, key), ())) if key else 0 for family in wanted}
+        return sum(min(request.count, free[family].left + shared[family]) for family in wanted if family in free)
+
+    def _next(self, draft: _Draft, index: int, family: int) -> IPAddress | Refusal:
+        source, request = draft.source, draft.request
+        if source is None:
+            return _no_source(request)
+        if not self._admits(source, request):
+            return Refusal("PoolNotAllowed", f"cannot draw from {source.reference}, it is kept for other Services")
+        free = self._free[source.reference].get(family)
+        if free is None:
+            return Refusal("NoAddressOfFamily", f"{source.reference} has no IPv{family} addresses: add some to it")
+        key = request.tenant.sharing_key
+        for address in self._shared.get((source.reference, family, key), ()) if key else ():
+            if self._refusal(address, draft, source) is None:
+                return address
+        found = free.find(digest(f"{request.seed}#{index}/{family}"))
+        if found is None:
+            total = source.capacity[family]
+            told = f"{source.reference} has no free IPv{family} address, all {total} are given out: add some to it"
+            return Refusal("PoolExhausted", told)
+        return found
+
+    def _give(self, draft: _Draft, place: tuple[int, int], address: IPAddress) -> None:
+        source, tenant = draft.source, draft.request.tenant
+        assert source is not None, "an address is given from a source"
+        draft.addresses[place] = address
+        if tenant.sharing_key:
+            shared = self._shared.setdefault((source.reference, address.version, tenant.sharing_key), [])
+            if address not in shared:
+                shared.append(address)
+        self._ledger.take((address,), tenant)
+        self._free[source.reference][address.version].take(address)
+
+
+def _address(text: str) -> IPAddress | None:
+    try:
+        return parse_address(text)
+    except ValueError:
+        return None
+
+
+def _no_source(request: Request) -> Refusal:
+    if request.pool:
+        return Refusal("PoolNotFound", f"cannot draw from pool {request.pool}, there is no valid one: check its name")
+    return Refusal("NoPool", "no pool gives addresses to this Service by itself: name one, or set autoAssign on one")

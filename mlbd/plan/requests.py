@@ -1,0 +1,217 @@
+"""What a Service asks for: from which class or pools, how many addresses of which families, which ones exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from mlbd.model.address import IPAddress, parse_address
+from mlbd.model.core import IPFamilyPolicy, Service
+from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, IPS, POOL, SHARED_IP_KEY
+from mlbd.model.desired import Refusal
+from mlbd.model.reference import Key, Reference
+from mlbd.model.status import Problem, Severity
+
+from .sharing import Tenant, backend_key
+
+#: More addresses than this for one Service is a slip of the finger, not a wish.
+MOST_SLOTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What a user wrote for one slot; `address` is None where it is none."""
+
+    text: str
+    address: IPAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`origin` is the class, or None: the pools. `pins` by slot, None where the plan may choose. `refusal` says why
+    the Service can get no address at all, `foreign` that it is another controller's."""
+
+    service: Service
+    tenant: Tenant
+    origin: Reference | None = None
+    pool: str = ""
+    count: int = 1
+    families: tuple[int, ...] = ()
+    pins: tuple[Pin | None, ...] = ()
+    refusal: Refusal | None = None
+    foreign: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def age(self) -> tuple[str, Key]:
+        """Older first: who came first keeps what it has."""
+        return self.service.created, self.service.key
+
+    @property
+    def seed(self) -> str:
+        """Services with one sharing key want the same addresses on the same nodes."""
+        key = self.tenant.sharing_key
+        return f"shared:{key}" if key else str(self.service.key)
+
+
+def annotation(service: Service, *names: str) -> str:
+    """The first of the names that is there, even when empty; metallb.io names also under their old prefix."""
+    for name in names:
+        for spelling in _spellings(name):
+            if spelling in service.annotations:
+                return service.annotations[spelling].strip()
+    return ""
+
+
+def annotation_present(service: Service, name: str) -> bool:
+    return any(spelling in service.annotations for spelling in _spellings(name))
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    deprecated = name.replace("metallb.io/", "metallb.universe.tf/")
+    return (name, deprecated) if deprecated != name else (name,)
+
+
+ADDRESS_POOL = "metallb.io/address-pool"
+LOAD_BALANCER_IPS = "metallb.io/loadBalancerIPs"
+ALLOW_SHARED_IP = "metallb.io/allow-shared-ip"
+
+
+def sharing_key(service: Service) -> str:
+    return annotation(service, SHARED_IP_KEY, ALLOW_SHARED_IP)
+
+
+def tenant(service: Service) -> Tenant:
+    return Tenant(service.key, frozenset(service.ports), sharing_key(service), backend_key(service))
+
+
+def pool_named(service: Service) -> str:
+    return annotation(service, POOL, ADDRESS_POOL)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which class: its name, "" for the pools; or why neither."""
+
+    name: str = ""
+    refusal: Refusal | None = None
+    foreign: bool = False
+    unknown: str = ""  # a class that the annotation names and nobody made
+
+
+def choose_class(service: Service, classes: Collection[str], default: str, pools: Collection[str]) -> Choice:
+    """The precedence of objects.md. A class that is bound and gone is not replaced by the default one: the user
+    would find the Service at another address with nothing having been asked."""
+    wanted = service.load_balancer_class
+    if wanted is not None:
+        return Choice(wanted) if wanted in classes else Choice(foreign=True, refusal=_foreign(wanted))
+    noted = annotation(service, CLASS)
+    if noted in classes:
+        return Choice(noted)
+    bound = service.conditions.get(CLASS_CONDITION)
+    if bound is not None and bound.message:
+        return Choice(bound.message, None if bound.message in classes else _gone(bound.message), unknown=noted)
+    named_pool = pool_named(service)
+    if default and named_pool not in pools:
+        return Choice(default, unknown=noted)
+    if pools or named_pool:
+        return Choice(unknown=noted)
+    return Choice(refusal=NO_SOURCE, unknown=noted)
+
+
+NO_SOURCE = Refusal(
+    "NoClass",
+    "it names no MetalLoadBalancerClass, none is the default one, and there is no IPAddressPool: "
+    f"set spec.loadBalancerClass or the annotation {CLASS}",
+)
+
+
+def _foreign(name: str) -> Refusal:
+    return Refusal("ForeignClass", f"spec.loadBalancerClass {name} is no MetalLoadBalancerClass: another controller's")
+
+
+def _gone(name: str) -> Refusal:
+    return Refusal(
+        "ClassNotFound",
+        f"it is bound to MetalLoadBalancerClass {name}, which does not exist: make it again, or name another one in "
+        f"the annotation {CLASS}",
+    )
+
+
+def count_wanted(service: Service) -> tuple[int, str]:
+    """How many addresses a family, and what is wrong with the annotation ("" when nothing)."""
+    text = annotation(service, COUNT)
+    if not text:
+        return 1, ""
+    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MOST_SLOTS:
+        return int(text), ""
+    return 1, f"cannot read {text!r} as a number of addresses, 1 is taken: write a number from 1 to {MOST_SLOTS}"
+
+
+def families_wanted(service: Service) -> tuple[int, ...]:
+    """From its cluster IPs, else from ipFamilies and ipFamilyPolicy; empty: whatever the pool has."""
+    families = []
+    for text in service.cluster_ips:
+        try:
+            families.append(parse_address(text).version)
+        except ValueError:  # "None", or text that the API server would never have let in: no family to learn from it
+            continue
+    chosen = tuple(dict.fromkeys(families or service.ip_families))
+    if not families and service.ip_family_policy is not IPFamilyPolicy.SINGLE_STACK:
+        first = chosen[0] if chosen else 4
+        return first, 10 - first
+    return chosen if families else chosen[:1]
+
+
+def pins_of(service: Service) -> tuple[Pin | None, ...]:
+    """The addresses that the Service pins, in their order; an empty place between two commas is left to the plan."""
+    text = annotation(service, IPS, LOAD_BALANCER_IPS) or service.load_balancer_ip or ""
+    return tuple(_pin(part.strip()) for part in text.split(",")) if text.strip() else ()
+
+
+def _pin(text: str) -> Pin | None:
+    if not text:
+        return None
+    try:
+        return Pin(text, parse_address(text))
+    except ValueError:
+        return Pin(text, None)
+
+
+def request(service: Service, choice: Choice, class_refused: Refusal | None = None) -> Request:
+    """What becomes of the Service's wishes under the class chosen for it, which may itself be refused."""
+    count, trouble = count_wanted(service)
+    pins = pins_of(service)
+    problems = []
+    if trouble:
+        problems.append(_warning(service, "InvalidCount", trouble, COUNT))
+    if choice.unknown:
+        told = f"cannot find MetalLoadBalancerClass {choice.unknown}, the annotation is ignored: name one that exists"
+        problems.append(_warning(service, "ClassNotFound", told, CLASS))
+    families = families_wanted(service)
+    if len(pins) > count * max(1, len(families)):
+        told = (
+            f"cannot use all of the {len(pins)} addresses pinned, {count} are asked for: raise the annotation {COUNT}"
+        )
+        problems.append(_warning(service, "TooManyAddresses", told, IPS))
+    return Request(
+        service,
+        tenant(service),
+        Reference("MetalLoadBalancerClass", Key("", choice.name)) if choice.name else None,
+        pool_named(service),
+        count,
+        families,
+        pins,
+        choice.refusal or (_class_refused(choice.name, class_refused) if class_refused else None),
+        choice.foreign,
+        tuple(problems),
+    )
+
+
+def _class_refused(name: str, refusal: Refusal) -> Refusal:
+    return Refusal(refusal.reason, f"its MetalLoadBalancerClass {name} is refused: {refusal.message}")
+
+
+def _warning(service: Service, reason: str, message: str, name: str) -> Problem:
+    where = f"metadata.annotations[{name}]"
+    return Problem(Severity.WARNING, str(Reference("Service", service.key)), reason, message, where)

@@ -1,0 +1,85 @@
+"""Who has which address, and who else may have it too: MetalLB's rules of sharing, which the classes follow as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mlbd.model.address import IPAddress
+from mlbd.model.core import Port, Service, TrafficPolicy
+from mlbd.model.desired import Refusal
+from mlbd.model.reference import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A Service as the user of addresses. Empty `sharing_key`: it shares with nobody.
+
+    `backend_key`: with externalTrafficPolicy Local its selector, as text, else "". Two Services that share an address
+    must be served by the same nodes, which with Local only equal selectors can promise.
+    """
+
+    key: Key
+    ports: frozenset[Port] = frozenset()
+    sharing_key: str = ""
+    backend_key: str = ""
+
+    def fits(self, other: Tenant) -> bool:
+        return (
+            bool(self.sharing_key) and self.sharing_key == other.sharing_key and self.backend_key == other.backend_key
+        )
+
+
+def backend_key(service: Service) -> str:
+    if service.external_traffic_policy is not TrafficPolicy.LOCAL:
+        return ""
+    return ",".join(f"{label}={value}" for label, value in sorted(service.selector.items()))
+
+
+class Ledger:
+    """The working table of one pass over the Services; the objects themselves are the memory between passes."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[IPAddress, list[Tenant]] = {}
+
+    def __contains__(self, address: IPAddress) -> bool:
+        return address in self._tenants
+
+    @property
+    def used(self) -> Mapping[IPAddress, list[Tenant]]:
+        return self._tenants
+
+    def refusal(self, address: IPAddress, tenant: Tenant) -> Refusal | None:
+        """Why `tenant` may not have the address; None when it may."""
+        others = [other for other in self._tenants.get(address, ()) if other.key != tenant.key]
+        for other in others:
+            if not tenant.fits(other):
+                return Refusal("AddressTaken", _taken(address, tenant, other))
+            if common := tenant.ports & other.ports:
+                port = min(common)
+                return Refusal(
+                    "PortTaken",
+                    f"{address} cannot be shared: Service {other.key} has {port.protocol}/{port.port} on it",
+                )
+        return None
+
+    def take(self, addresses: Iterable[IPAddress], tenant: Tenant) -> None:
+        for address in addresses:
+            self._tenants.setdefault(address, []).append(tenant)
+
+    def release(self, key: Key, addresses: Iterable[IPAddress]) -> None:
+        for address in addresses:
+            self._tenants[address] = [tenant for tenant in self._tenants[address] if tenant.key != key]
+            if not self._tenants[address]:
+                del self._tenants[address]
+
+
+def _taken(address: IPAddress, tenant: Tenant, other: Tenant) -> str:
+    if tenant.sharing_key and tenant.sharing_key == other.sharing_key:
+        return (
+            f"{address} cannot be shared with Service {other.key}: "
+            "externalTrafficPolicy Local needs it on both, with equal selectors"
+        )
+    if tenant.sharing_key and other.sharing_key:
+        return f"{address} is in use by Service {other.key}, whose sharing key is another"
+    return f"{address} is in use by Service {other.key}"
