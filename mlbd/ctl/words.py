@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 # C0 and C1 controls, and the marks that turn the direction of writing.
@@ -48,3 +49,9 @@ def addresses(total: int | None) -> str:
     if total is None:
         return "2^64+"
     return str(total) if total < _COUNTABLE else f"2^{total.bit_length() - 1}"
+
+
+def told(problem: Any) -> str:
+    """The message of a problem, with the object and the field that it is about unless it names them itself."""
+    about = (problem["object"], problem["field"])
+    return ": ".join([name for name in about if name and name not in problem["message"]] + [problem["message"]])

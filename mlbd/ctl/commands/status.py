@@ -11,7 +11,7 @@ from mlbd.ctl.client import Client
 from mlbd.ctl.errors import Exit
 from mlbd.ctl.output import Output, options
 from mlbd.ctl.tables import Screen, sentence
-from mlbd.ctl.words import counted, duration, listed
+from mlbd.ctl.words import counted, duration, listed, told
 
 _LABEL = 11
 
@@ -96,9 +96,8 @@ def _problems(status: Any, screen: Screen) -> list[str]:
 
 
 def _problem(problem: Any, screen: Screen) -> list[str]:
-    place = ", ".join(filter(None, (problem["file"], problem["field"])))
-    text = f"{problem['severity']}: {problem['object']}: {problem['message']}{f' ({place})' if place else ''}"
-    lines = sentence(screen, text)
+    place = f" ({problem['file']})" if problem["file"] not in problem["message"] else ""
+    lines = sentence(screen, f"{problem['severity']}: {told(problem)}{place}")
     lines[0] = lines[0].replace(problem["severity"], screen.coloured(problem["severity"]), 1)
     return [*lines, f"  -> {tells_more(problem)}"]
 

@@ -1,0 +1,102 @@
+"""Manifests judged before they are put where mlbd reads them, in a pipeline or on a desk: no daemon is needed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlbd.ctl.errors import Exit
+from mlbd.ctl.output import Output, format_option
+from mlbd.ctl.tables import Screen, sentence
+from mlbd.ctl.words import counted, told
+from mlbd.model import manifest
+from mlbd.model.reference import Reference
+from mlbd.model.status import Problem, Severity
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@format_option
+def command(files: tuple[str, ...], **options: Any) -> None:
+    """Read manifests as mlbd would, and say what is wrong with them; needs no daemon.
+
+    FILE is a manifest, a directory of them (*.yaml, *.yml, *.json), or - for standard input. Exits with 1 when
+    anything is wrong. Overlapping pools and the like show only beside all other objects: `mlbctl status` has them.
+    """
+    output = Output(options["format"])
+    checked = _Checked()
+    for source, data in _sources(files):
+        checked.add(source, data)
+    nothing = f"Nothing is wrong with {counted(checked.objects, 'object')} in {counted(checked.files, 'file')}."
+    if output.show(lambda: [asdict(problem) for problem in checked.problems], draw, nothing):
+        raise click.exceptions.Exit(Exit.WRONG)
+
+
+class _Checked:
+    """What the files hold together: an object that stands in two of them is one too many."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.files = 0
+        self._places: dict[manifest.Identity, str] = {}
+
+    @property
+    def objects(self) -> int:
+        return len(self._places)
+
+    def add(self, source: str, data: bytes | OSError) -> None:
+        self.files += 1
+        if isinstance(data, OSError):
+            message = f"cannot read {source}: {data.strerror}"
+            self.problems.append(Problem(Severity.ERROR, source, "BrokenFile", message, file=source))
+            return
+        contents = manifest.read(data, source)
+        self.problems += contents.problems
+        for identity in contents.objects:
+            if (first := self._places.setdefault(identity, source)) != source:
+                self._twice(identity, first, source)
+
+    def _twice(self, identity: manifest.Identity, first: str, second: str) -> None:
+        kind = next(kind for (_, kind), known in manifest.KINDS.items() if known.world_field == identity.world_field)
+        reference = str(Reference(kind, identity.key))
+        message = f"cannot use {reference}: it stands in {first} too, take one out"
+        self.problems.append(Problem(Severity.ERROR, reference, "DuplicateObject", message, file=second))
+
+
+def _sources(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | OSError]]:
+    """Each file's name with its octets, or with why it has none."""
+    for name in files:
+        if name == "-":
+            yield "standard input", sys.stdin.buffer.read()
+            continue
+        try:
+            inside = sorted(path for path in Path(name).iterdir() if path.suffix in _SUFFIXES)
+        except NotADirectoryError:
+            inside = [Path(name)]
+        except OSError as error:
+            yield name, error
+            continue
+        yield from ((str(path), _octets(path)) for path in inside)
+
+
+def _octets(path: Path) -> bytes | OSError:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return error
+
+
+def draw(problems: Any, screen: Screen, wide: bool) -> list[str]:
+    return [line for problem in problems for line in sentence(screen, _text(problem))]
+
+
+def _text(problem: Any) -> str:
+    """As compilers do, so that editors find the place: file, severity, what is wrong."""
+    return f"{problem['file']}: {problem['severity']}: {told(problem)}"

@@ -1,0 +1,108 @@
+"""Why a node, a link, a class or a pool has a part in it, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from mlbd.model.deckhouse import MetalLoadBalancerClass, MetalLoadBalancerPool
+from mlbd.model.explanation import Section
+from mlbd.model.metallb import IPAddressPool
+from mlbd.model.reference import Key, Reference
+from mlbd.model.status import LinkStatus, NodeStatus, PoolStatus
+
+from .scene import Question, Scene, listed, sentence
+
+
+def explain_node(scene: Scene, question: Question) -> Iterator[Section]:
+    for node in scene.status.nodes:
+        key = Key("", node.name)
+        if question.asks_for("Node", key):
+            yield Section(f"Node {node.name}", tuple(_of_node(scene, node)))
+
+
+def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
+    yield from scene.file_of(Reference("Node", Key("", node.name)))
+    if node.me:
+        yield "It is the node that answers you."
+    if node.message:
+        yield f"It may hold no address: {sentence(node.message)}"
+    yield f"It belongs to class {listed(node.classes)}." if node.classes else "It belongs to no class."
+    first = [str(vip.address) for vip in scene.desired.vips.values() if vip.order[:1] == (node.name,)]
+    later = sum(node.name in vip.order[1:] for vip in scene.desired.vips.values())
+    yield f"It stands first for {listed(first)}." if first else "It stands first for no address."
+    yield f"It stands by for {later} others." if later else "It stands by for no other."
+    yield from scene.problems_of(f"Node {node.name}")
+
+
+def explain_link(scene: Scene, question: Question) -> Iterator[Section]:
+    for link in scene.status.links:
+        if question.asks_for("Link", Key("", link.name)):
+            yield Section(f"Link {link.name}", tuple(_of_link(scene, link)))
+
+
+def _of_link(scene: Scene, link: LinkStatus) -> Iterator[str]:
+    has = f"It is this node's, number {link.index}, MAC {link.mac or 'none'}"
+    yield f"{has}, with {listed(link.addresses)}." if link.addresses else f"{has}, without an address."
+    if not link.usable:
+        yield f"Nothing is announced on it: {sentence(link.message)}"
+        return
+    held = [
+        address.address
+        for service in scene.status.services
+        for address in service.addresses
+        if address.address is not None and address.state == "holding" and link.name in address.links
+    ]
+    yield (
+        f"On it this node answers for {listed(dict.fromkeys(held))}."
+        if held
+        else "It can announce, and has nothing to."
+    )
+    yield from scene.problems_of(link.name)
+
+
+def explain_source(scene: Scene, question: Question) -> Iterator[Section]:
+    for reference, pool in _sources(scene):
+        if question.asks_for(reference.kind, reference.key):
+            yield Section(str(reference), tuple(_of_source(scene, reference, pool)))
+
+
+Pool = MetalLoadBalancerClass | IPAddressPool | MetalLoadBalancerPool
+
+
+def _sources(scene: Scene) -> Iterator[tuple[Reference, Pool]]:
+    world = scene.world
+    kinds: Iterable[Mapping[Key, Pool]] = (world.classes, world.address_pools, world.load_balancer_pools)
+    for objects in kinds:
+        for key, pool in sorted(objects.items()):
+            yield Reference(type(pool).__name__, key), pool
+
+
+def _of_source(scene: Scene, reference: Reference, pool: Pool) -> Iterator[str]:
+    yield from scene.file_of(reference)
+    yield f"Its addresses are {listed(map(str, pool.addresses))}." if pool.addresses else "It has no addresses."
+    yield from _automatic(pool)
+    if isinstance(pool, MetalLoadBalancerClass) and pool.interfaces:
+        yield f"They are announced on {listed(pool.interfaces)} only."
+    known = [
+        status for status in scene.status.pools if (status.kind, status.name) == (reference.kind, reference.key.name)
+    ]
+    for status in known:
+        yield from _usage(scene, status)
+    services = [str(key) for key, plan in scene.desired.services.items() if plan.source == reference]
+    yield f"Its Services are {listed(services)}." if services else "No Service takes from it."
+    yield from scene.problems_of(str(reference))
+
+
+def _automatic(pool: Pool) -> Iterator[str]:
+    if isinstance(pool, MetalLoadBalancerClass):
+        if pool.is_default:
+            yield "It is the default class: Services that name none take from it."
+    elif not pool.auto_assign:
+        yield "autoAssign is false: only Services that name it take from it."
+
+
+def _usage(scene: Scene, status: PoolStatus) -> Iterator[str]:
+    used, total = status.used_ipv4 + status.used_ipv6, (status.total_ipv4 or 0) + (status.total_ipv6 or 0)
+    yield f"{used} of {total if total < 1_000_000 else f'about 2^{total.bit_length() - 1}'} are in use."
+    if status.kind == "MetalLoadBalancerClass":
+        yield f"Its nodes are {listed(status.nodes)}." if status.nodes else "No node matches its nodeSelector."

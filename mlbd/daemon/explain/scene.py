@@ -1,0 +1,74 @@
+"""What the explainers look at, and what they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from mlbd.model.desired import Desired
+from mlbd.model.reference import Key, Reference
+from mlbd.model.status import Status
+from mlbd.model.world import World
+
+#: The kinds that can be asked for, as a user may write them before the name.
+_KINDS = {
+    "service": "Service",
+    "node": "Node",
+    "link": "Link",
+    "address": "Address",
+    "class": "MetalLoadBalancerClass",
+    "metalloadbalancerclass": "MetalLoadBalancerClass",
+    "ipaddresspool": "IPAddressPool",
+    "metalloadbalancerpool": "MetalLoadBalancerPool",
+}
+#: So many names of a list are spelled out.
+_SPELLED_OUT = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    world: World
+    desired: Desired
+    status: Status
+    origin: Callable[[Reference], str]
+
+    def file_of(self, reference: Reference) -> list[str]:
+        """The first sentence of every chain, where it is known."""
+        file = self.origin(reference)
+        return [f"It comes from {file}."] if file else []
+
+    def problems_of(self, subject: str) -> list[str]:
+        return [sentence(problem.message) for problem in self.status.problems if problem.object == subject]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`kind` is "" when the user gave only a name."""
+
+    kind: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        first, _, rest = text.strip().partition(" ")
+        kind = _KINDS.get(first.lower())
+        return cls(kind, rest.strip()) if kind and rest else cls("", text.strip())
+
+    def asks_for(self, kind: str, key: Key) -> bool:
+        """Whether it means this object; the namespace may be left out."""
+        return self.kind in ("", kind) and self.name in (str(key), key.name)
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop; what begins with a name keeps it as it is."""
+    start = text[:1].upper() + text[1:] if text.startswith("cannot ") else text
+    return start if start.endswith(".") else f"{start}."
+
+
+def listed(names: Iterable[str]) -> str:
+    """a, b and c; of a long list its beginning and how many more."""
+    known: Sequence[str] = list(names)
+    if len(known) > _SPELLED_OUT:
+        return f"{', '.join(known[:_SPELLED_OUT])} and {len(known) - _SPELLED_OUT} more"
+    return f"{', '.join(known[:-1])} and {known[-1]}" if len(known) > 1 else "".join(known)

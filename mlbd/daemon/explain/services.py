@@ -1,0 +1,91 @@
+"""Why a Service has the addresses it has, and the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mlbd.model.core import Service, TrafficPolicy
+from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, POOL
+from mlbd.model.desired import ServicePlan
+from mlbd.model.explanation import Section
+from mlbd.model.reference import Reference
+from mlbd.plan.requests import ADDRESS_POOL, annotation
+
+from .addresses import address_section
+from .scene import Question, Scene, listed, sentence
+
+
+def explain_service(scene: Scene, question: Question) -> Iterator[Section]:
+    for key, service in sorted(scene.world.services.items()):
+        if question.asks_for("Service", key):
+            yield from _chain(scene, service)
+
+
+def _chain(scene: Scene, service: Service) -> Iterator[Section]:
+    reference = Reference("Service", service.key)
+    plan = scene.desired.services.get(service.key)
+    yield Section(str(reference), tuple(_of_service(scene, reference, service, plan)))
+    if plan is not None:
+        for slot in plan.slots:
+            yield address_section(scene, service, slot)
+
+
+def _of_service(scene: Scene, reference: Reference, service: Service, plan: ServicePlan | None) -> Iterator[str]:
+    yield from scene.file_of(reference)
+    if service.type != "LoadBalancer":
+        yield f"It is of type {service.type}, not LoadBalancer: it asks for no public address."
+        return
+    if plan is None:
+        named = service.load_balancer_class
+        yield f"spec.loadBalancerClass is {named}, which is another controller's: mlbd leaves it alone."
+        return
+    if plan.source is not None:
+        yield f"Its addresses come from {plan.source}, because {_why_source(service, plan)}."
+    if plan.slots:
+        yield _counted(service, plan)
+    yield from scene.problems_of(str(reference))
+    yield from _nodes(service, plan)
+
+
+def _why_source(service: Service, plan: ServicePlan) -> str:
+    """In the order in which the plan asks (objects.md)."""
+    assert plan.source is not None
+    name = plan.source.key.name
+    if plan.source.kind == "MetalLoadBalancerClass":
+        bound = service.conditions.get(CLASS_CONDITION)
+        if service.load_balancer_class == name:
+            return "spec.loadBalancerClass names it"
+        if annotation(service, CLASS) == name:
+            return f"the annotation {CLASS} names it"
+        if bound is not None and bound.message == name:
+            return f"the Service is bound to it (condition {CLASS_CONDITION})"
+        return "it is the default class and the Service names none"
+    if annotation(service, POOL) == name:
+        return f"the annotation {POOL} names it"
+    if annotation(service, ADDRESS_POOL) == name:
+        return f"the annotation {ADDRESS_POOL} names it"
+    if any(slot.pinned for slot in plan.slots):
+        return "the addresses that the Service pins are in it"
+    if any(str(slot.address) in service.ingress for slot in plan.slots):
+        return "the addresses that the Service has are in it"
+    return "the Service names none, and this one can give what it asks for"
+
+
+def _counted(service: Service, plan: ServicePlan) -> str:
+    assigned = sum(slot.address is not None for slot in plan.slots)
+    cause = f"the annotation {COUNT}" if annotation(service, COUNT) else "one address a family is the default"
+    return f"It asks for {len(plan.slots)} ({cause}) and has {assigned}."
+
+
+def _nodes(service: Service, plan: ServicePlan) -> Iterator[str]:
+    if plan.refusal is not None:
+        yield f"Nobody announces it: {sentence(plan.refusal.message)}"
+    if service.external_traffic_policy is TrafficPolicy.LOCAL:
+        yield "externalTrafficPolicy is Local: only nodes with a usable endpoint of it may hold its addresses."
+    if eligible := [node for node, refusal in plan.nodes.items() if refusal is None]:
+        yield f"{listed(sorted(eligible))} may hold its addresses."
+    elif plan.nodes:
+        yield "No node may hold its addresses."
+    for node, refusal in sorted(plan.nodes.items()):
+        if refusal is not None:
+            yield f"{node} may not: {sentence(refusal.message)}"
