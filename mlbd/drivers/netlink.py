@@ -173,17 +173,21 @@ class Watch:
             loop.remove_reader(self._socket)
 
     def events(self) -> list[Message] | None:
-        """All that has happened; None when the kernel had to drop some of it: then only a dump tells the truth."""
+        """All that has happened; None when the kernel had to drop some of it: then only a dump tells the truth.
+
+        Even then the queue is read to its end first: until it is empty the kernel drops more without saying so again.
+        """
         found: list[Message] = []
-        try:
-            while True:
+        dropped = False
+        while True:
+            try:
                 found += unpack(self._socket.recv(DATAGRAM_OCTETS))
-        except BlockingIOError:
-            return found
-        except OSError as error:
-            if error.errno != errno.ENOBUFS:
-                raise
-            return None
+            except BlockingIOError:
+                return None if dropped else found
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                dropped = True
 
     def close(self) -> None:
         self._socket.close()
