@@ -1,0 +1,3 @@
+"""mlbd announces the addresses of LoadBalancer Services from the hosts themselves."""
+
+__version__ = "0.1.0"
