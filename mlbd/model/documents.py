@@ -97,7 +97,7 @@ def _duplicate(name: Any) -> str:
 
 
 def _too_deep() -> str:
-    return f"nested deeper than {MAX_DEPTH} levels: no object is, flatten it"
+    return "mappings and lists are nested too deep: no object needs that, flatten them"
 
 
 class _Builder:
@@ -114,9 +114,10 @@ class _Builder:
         while (event := self._next()) is not None:
             if type(event) is yaml.DocumentStartEvent:
                 self._anchors = {}
-                value = self._value(self._next(), 0)
+                first = self._next()
+                value = self._value(first, 0)
                 if value is not None:
-                    yield Document(value, _line(event))
+                    yield Document(value, _line(first))
 
     def _value(self, event: Any, depth: int) -> Any:
         kind, before = type(event), self._count
