@@ -10,13 +10,12 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from .manifest import Contents, Identity
 from .reference import Key, Reference
 from .status import Problem, Severity
 from .world import Object, World
-
 
 Member = TypeVar("Member")
 
@@ -68,7 +67,7 @@ class Assembly:
 
     def commit(self) -> bool:
         """Whether there is a new World."""
-        changed = {}
+        changed: dict[str, Any] = {}
         for world_field, changes in self._changes.items():
             changed[world_field] = _changed(getattr(self.world, world_field), changes)
         self._changes = {}
