@@ -16,6 +16,7 @@ from .ground import Ground
 from .ipam import Allotment, allot
 from .placement import Candidates, orders
 from .requests import Request
+from .usage import Used, used
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,33 +40,24 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`sources` are those that addresses were taken from, by Service."""
-
     members: list[Member] = field(default_factory=list)
     services: Mapping[Key, ServicePlan] = field(default_factory=dict)
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
     claims: Mapping[IPAddress, Claim] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    used: Mapping[Reference, Used] = field(default_factory=dict)
     placed: Mapping[str, Placed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """One Service after allotment and eligibility."""
+    """One Service after allotment and eligibility; `refusal` is why nobody announces it."""
 
     request: Request
     allotment: Allotment
     cover: Coverage | None
     eligible: Eligibility
-
-    @property
-    def refusal(self) -> Refusal | None:
-        if self.request.refusal is not None:
-            return self.request.refusal
-        slots = self.allotment.slots
-        if not any(slot.address for slot in slots):
-            return next((slot.refusal for slot in slots if slot.refusal), None)
-        return self.eligible.refusal
+    refusal: Refusal | None
 
     def service_plan(self) -> ServicePlan:
         source = self.allotment.source
@@ -100,6 +92,7 @@ def work_out(name: str, members: Sequence[Member], ground: Ground, before: Group
         vips,
         claims,
         tuple(problem for each in decided for problem in _problems(each)),
+        used(each.allotment for each in decided),
         placement.placed,
     )
 
@@ -109,29 +102,50 @@ def _decide(name: str, members: Iterable[Member], ground: Ground) -> Iterator[_D
     sources = book.pools if not name else {name: book.classes[name]} if name in book.classes else {}
     endpoints = {member.request.service.key: member.endpoints for member in members}
     for request, allotment in allot((member.request for member in members), sources):
-        if allotment.source is None:
-            yield _Decided(request, allotment, None, Eligibility(frozenset(), {}))
-        else:
-            cover = ground.cover(allotment.source, request.service)
-            service = request.service
-            yield _Decided(request, allotment, cover, eligibility(service, endpoints[service.key], cover))
+        service = request.service
+        cover = ground.cover(allotment.source, service) if allotment.source else None
+        eligible = eligibility(service, endpoints[service.key], cover) if cover else Eligibility(frozenset(), {})
+        yield _Decided(
+            request, allotment, cover, eligible, request.refusal or _unassigned(allotment) or eligible.refusal
+        )
+
+
+def _unassigned(allotment: Allotment) -> Refusal | None:
+    """Why it has no address at all."""
+    if any(slot.address is not None for slot in allotment.slots):
+        return None
+    return next((slot.refusal for slot in allotment.slots if slot.refusal is not None), None)
 
 
 class _Placement:
+    """Orders by seed, worked out once for all the addresses and Services of it."""
+
     def __init__(self, known: Mapping[str, Placed]) -> None:
         self._known = known
+        self._able: dict[tuple[int, frozenset[str]], tuple[int, ...]] = {}
         self.placed: dict[str, Placed] = {}
 
     def orders(self, decided: _Decided) -> Orders:
         assert decided.cover is not None, "a Service without a source is refused"
         request, candidates, nodes = decided.request, decided.cover.candidates, decided.eligible.nodes
         for placed in (self.placed.get(request.seed), self._known.get(request.seed)):
-            if placed and (placed.candidates, placed.count, placed.eligible) == (candidates, request.count, nodes):
+            if (
+                placed
+                and placed.count == request.count
+                and placed.eligible == nodes
+                and placed.candidates == candidates
+            ):
                 self.placed[request.seed] = placed
                 return placed.orders
-        fresh = Placed(candidates, request.count, nodes, orders(candidates, request.seed, request.count, nodes))
-        self.placed[request.seed] = fresh
-        return fresh.orders
+        found = orders(candidates, request.seed, request.count, self._able_of(candidates, nodes))
+        self.placed[request.seed] = Placed(candidates, request.count, nodes, found)
+        return found
+
+    def _able_of(self, candidates: Candidates, eligible: frozenset[str]) -> tuple[int, ...]:
+        place = id(candidates), eligible  # the candidates outlive this table: the ground holds them
+        if place not in self._able:
+            self._able[place] = candidates.able(eligible)
+        return self._able[place]
 
 
 def _vip(address: IPAddress, order: tuple[str, ...], requests: Sequence[Request]) -> Vip:

@@ -14,10 +14,12 @@ Layers 1 and 2 are stable matchings by score (rendezvous hashing, Thaler and Rav
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import groupby
+from typing import Any
 
 _ODD = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: Fibonacci hashing (Knuth, TAOCP 6.4)
 _WORD = (1 << 64) - 1
@@ -34,63 +36,72 @@ def digest(text: str) -> int:
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """The nodes of a class or advertisement, in order of their names. `weights` (metallb.io preferredNodeSelectors,
-    summed) rank above any score; a node without one has 0."""
+    summed) rank above any score; it is empty when no node has one."""
 
     names: tuple[str, ...]
     hashes: tuple[int, ...]
-    weights: tuple[int, ...]
+    weights: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, names: Iterable[str], weights: Mapping[str, int] | None = None) -> Candidates:
         ordered = tuple(sorted(names))
-        return cls(ordered, tuple(map(digest, ordered)), tuple((weights or {}).get(name, 0) for name in ordered))
+        weighed = tuple(weights.get(name, 0) for name in ordered) if weights else ()
+        return cls(ordered, tuple(map(digest, ordered)), weighed)
 
     def scores(self, seed: int) -> list[int]:
         """One score a node: the middle of a 128-bit product depends on every bit of both hashes."""
         scores = [((node ^ seed) * _ODD >> 32) & _WORD for node in self.hashes]
-        if any(self.weights):
+        if self.weights:
             return [(weight << 64) + score for weight, score in zip(self.weights, scores, strict=True)]
         return scores
 
+    def able(self, eligible: Container[str]) -> tuple[int, ...]:
+        return tuple(node for node, name in enumerate(self.names) if name in eligible)
 
-def orders(candidates: Candidates, seed: str, count: int, eligible: Collection[str]) -> tuple[tuple[str, ...], ...]:
-    """The list of holders, best first, of each of `count` slots: every eligible candidate once.
+
+def orders(candidates: Candidates, seed: str, count: int, able: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+    """The list of holders, best first, of each of `count` slots: every node of `able` (`Candidates.able`) once.
 
     `seed` names whose slots they are (a Service, or a sharing key); slots of equal seed and index go alike.
     """
-    able = [node for node, name in enumerate(candidates.names) if name in eligible]
-    if not able or not count:
+    if not able:
         return ((),) * count
     scores = [candidates.scores(digest(f"{seed}#{slot}")) for slot in range(count)]
-    heads = _heads(range(len(candidates.names)), able, scores)
-    names = candidates.names.__getitem__
-    return tuple(tuple(map(names, order)) for order in _lists(heads, able, scores[0], candidates.weights))
+    ranked = sorted(able, key=scores[0].__getitem__, reverse=True)
+    if count == 1:  # all three layers come to this
+        return (tuple(map(candidates.names.__getitem__, ranked)),)
+    return _lists(_heads(len(candidates.names), able, scores), ranked, candidates)
 
 
-def _heads(everyone: Sequence[int], able: Sequence[int], scores: Scores) -> list[int]:
+def _heads(everyone: int, able: Sequence[int], scores: Scores) -> list[int]:
     """Layers 1 and 2: the first node of every slot."""
-    baseline = _spread(range(len(scores)), dict.fromkeys(everyone, 0), scores)
+    baseline = _baseline(range(everyone), scores)
     load = dict.fromkeys(able, 0)
     heads = {slot: node for slot, node in baseline.items() if node in load}
     for node in heads.values():
         load[node] += 1
-    heads |= _spread([slot for slot in baseline if slot not in heads], load, scores)
+    _settle([slot for slot in baseline if slot not in heads], heads, load, scores)
     return [heads[slot] for slot in range(len(scores))]
 
 
-def _spread(slots: Iterable[int], load: Mapping[int, int], scores: Scores) -> dict[int, int]:
-    """Slots to nodes, always to the emptiest ones; `load` is how many slots a node has already."""
+def _baseline(nodes: Sequence[int], scores: Scores) -> dict[int, int]:
+    """In rounds, of which each gives every node at most one slot."""
     placed: dict[int, int] = {}
-    loads = dict(load)
-    waiting = sorted(slots)
-    while waiting:
-        least = min(loads.values())
-        matched = _match(waiting, [node for node, slots_there in loads.items() if slots_there == least], scores)
-        for node in matched.values():
-            loads[node] += 1
-        placed |= matched
-        waiting = [slot for slot in waiting if slot not in placed]
+    while waiting := [slot for slot in range(len(scores)) if slot not in placed]:
+        placed |= _match(waiting, nodes, scores)
     return placed
+
+
+def _settle(orphans: Iterable[int], heads: dict[int, int], load: dict[int, int], scores: Scores) -> None:
+    """Slots whose baseline node may not hold them, to the emptiest nodes."""
+    waiting = list(orphans)
+    while waiting:
+        least = min(load.values())
+        matched = _match(waiting, [node for node, slots in load.items() if slots == least], scores)
+        for node in matched.values():
+            load[node] += 1
+        heads |= matched
+        waiting = [slot for slot in waiting if slot not in matched]
 
 
 def _match(slots: Iterable[int], nodes: Sequence[int], scores: Scores) -> dict[int, int]:
@@ -113,22 +124,35 @@ def _match(slots: Iterable[int], nodes: Sequence[int], scores: Scores) -> dict[i
     return {slot: node for node, slot in holder.items()}
 
 
-def _lists(heads: Sequence[int], able: Sequence[int], scores: Sequence[int], weights: Sequence[int]) -> list[list[int]]:
-    """Layer 3: behind each head the nodes without a slot, then the others, emptiest first, preferred first."""
-    load = dict.fromkeys(able, 0)
-    for head in heads:
-        load[head] += 1
-    ranked = sorted(able, key=scores.__getitem__, reverse=True)
-    if len(heads) == 1:
-        return [[heads[0], *(node for node in ranked if node != heads[0])]]
-    ranked.sort(key=lambda node: (load[node], -weights[node]))
-    tiers = [list(tier) for _, tier in groupby(ranked, key=lambda node: (load[node], weights[node]))]
-    return [_behind(head, slot, tiers) for slot, head in enumerate(heads)]
+def _lists(heads: Sequence[int], ranked: Sequence[int], candidates: Candidates) -> tuple[tuple[str, ...], ...]:
+    """Layer 3: behind each head the nodes without a slot, preferred first, then the others, emptiest first."""
+    load = Counter(heads)
+    weights = candidates.weights
+    spares = [node for node in ranked if node not in load]
+    free = _tiers(spares, lambda node: -weights[node], candidates) if weights else [_named(spares, candidates)]
+    others = [node for node in ranked if node in load]
+    busy = _tiers(others, lambda node: (load[node], -weights[node] if weights else 0), candidates)
+    return tuple(_list(candidates.names[head], slot, free, busy) for slot, head in enumerate(heads))
 
 
-def _behind(head: int, slot: int, tiers: Iterable[Sequence[int]]) -> list[int]:
-    order = [head]
-    for tier in tiers:
-        start = slot % len(tier)
-        order += [node for node in (*tier[start:], *tier[:start]) if node != head]
+def _tiers(nodes: Iterable[int], rank: Callable[[int], Any], candidates: Candidates) -> list[tuple[str, ...]]:
+    return [_named(tier, candidates) for _, tier in groupby(sorted(nodes, key=rank), key=rank)]
+
+
+def _named(nodes: Iterable[int], candidates: Candidates) -> tuple[str, ...]:
+    return tuple(map(candidates.names.__getitem__, nodes))
+
+
+def _list(head: str, slot: int, free: Iterable[tuple[str, ...]], busy: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Each slot starts at another place of every tier."""
+    order: tuple[str, ...] = (head,)
+    for tier in free:
+        order += _turned(tier, slot)
+    for tier in busy:
+        order += tuple(name for name in _turned(tier, slot) if name != head)
     return order
+
+
+def _turned(tier: tuple[str, ...], by: int) -> tuple[str, ...]:
+    start = by % len(tier) if tier else 0
+    return tier[start:] + tier[:start]

@@ -12,60 +12,68 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from mlbd.model.address import IPAddress
-from mlbd.model.core import Service
-from mlbd.model.desired import Claim, Desired, ServicePlan, Vip
-from mlbd.model.reference import Key
+from mlbd.model.desired import Claim, Desired, Refusal, ServicePlan, Vip
+from mlbd.model.reference import Key, Reference
 from mlbd.model.world import World
 
 from .eligibility import Endpoints, endpoints_by_service
 from .ground import Ground, survey
 from .group import Group, Member, work_out
-from .usage import usage
+from .usage import Used, pool_statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What the next plan need not think about again."""
+
+    world: World
+    ground: Ground
+    endpoints: Mapping[Key, Endpoints]
+    members: Mapping[Key, Member]
+    groups: Mapping[str, Group]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan(Desired):
-    """A Desired together with what the next plan need not think about again."""
-
-    ground: Ground | None = field(default=None, repr=False, compare=False)
-    members: Mapping[Key, Member] = field(default_factory=dict, repr=False, compare=False)
-    groups: Mapping[str, Group] = field(default_factory=dict, repr=False, compare=False)
+    memo: Memo | None = field(default=None, repr=False, compare=False)
 
 
 def plan(world: World, node: str, before: Plan | None = None) -> Plan:
     """What `node` should do about `world`; `before`, any earlier plan, changes how long it takes and nothing else."""
-    earlier = before or Plan()
-    ground = earlier.ground
-    if ground is None or not ground.holds_for(world, node):
+    memo = before.memo if before else None
+    endpoints = _endpoints(world, memo)
+    if memo is None or not memo.ground.holds_for(world, node):
         ground = survey(world, node)
-    same_ground = ground is earlier.ground
-    members = _members(world, ground, earlier.members if same_ground else {})
-    groups = {}
+        known: Mapping[Key, Member] = {}
+    else:
+        ground, known = memo.ground, memo.members
+    members = _members(world, ground, endpoints, known)
+    groups: dict[str, Group] = {}
     for name, group in _by_source(members.values()).items():
-        was = earlier.groups.get(name)
-        unchanged = same_ground and was is not None and was.members == group
-        groups[name] = was if unchanged and was is not None else work_out(name, group, ground, was)
-    return _joined(ground, members, groups)
+        was = memo.groups.get(name) if memo else None
+        same = was is not None and known and was.members == group
+        groups[name] = was if was is not None and same else work_out(name, group, ground, was)
+    return _joined(Memo(world, ground, endpoints, members, groups))
 
 
-def _members(world: World, ground: Ground, known: Mapping[Key, Member]) -> dict[Key, Member]:
+def _endpoints(world: World, memo: Memo | None) -> Mapping[Key, Endpoints]:
+    if memo and memo.world.endpoint_slices is world.endpoint_slices:
+        return memo.endpoints
+    return endpoints_by_service(world.endpoint_slices.values())
+
+
+def _members(
+    world: World, ground: Ground, endpoints: Mapping[Key, Endpoints], known: Mapping[Key, Member]
+) -> dict[Key, Member]:
     """Every Service of type LoadBalancer with its wishes; the very same object where neither it nor its endpoints
     changed."""
-    endpoints = endpoints_by_service(world.endpoint_slices.values())
     members = {}
     for key, service in world.services.items():
         if service.type == "LoadBalancer":
-            was = known.get(key)
-            its = endpoints.get(key)
-            if was is not None and was.request.service is service and was.endpoints == its:
-                members[key] = was
-            else:
-                members[key] = _member(service, its, ground)
+            was, its = known.get(key), endpoints.get(key)
+            same = was is not None and was.request.service is service and was.endpoints == its
+            members[key] = was if was is not None and same else Member(ground.request(service), its)
     return members
-
-
-def _member(service: Service, endpoints: Endpoints | None, ground: Ground) -> Member:
-    return Member(ground.request(service), endpoints)
 
 
 def _by_source(members: Iterable[Member]) -> dict[str, list[Member]]:
@@ -77,22 +85,28 @@ def _by_source(members: Iterable[Member]) -> dict[str, list[Member]]:
     return groups
 
 
-def _joined(ground: Ground, members: Mapping[Key, Member], groups: Mapping[str, Group]) -> Plan:
+def _joined(memo: Memo) -> Plan:
     services: dict[Key, ServicePlan] = {}
     vips: dict[IPAddress, Vip] = {}
     claims: dict[IPAddress, Claim] = {}
-    for _, group in sorted(groups.items()):
+    usage: dict[Reference, Used] = {}
+    groups = [group for _, group in sorted(memo.groups.items())]
+    for group in groups:
         services.update(group.services)
         vips.update(group.vips)
         claims.update(group.claims)
+        usage.update(group.used)
     return Plan(
         services,
         vips,
         claims,
-        usage(ground, groups.values()),
-        (*ground.problems, *chain.from_iterable(group.problems for _, group in sorted(groups.items()))),
-        {key: each.request.refusal for key, each in members.items() if each.request.foreign and each.request.refusal},
-        ground,
-        members,
-        groups,
+        pool_statuses(memo.ground, usage),
+        (*memo.ground.problems, *chain.from_iterable(group.problems for group in groups)),
+        _foreign(memo.members.values()),
+        memo,
     )
+
+
+def _foreign(members: Iterable[Member]) -> dict[Key, Refusal]:
+    requests = (member.request for member in members)
+    return {each.service.key: each.refusal for each in requests if each.foreign and each.refusal is not None}

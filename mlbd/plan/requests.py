@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import IPFamilyPolicy, Service
@@ -28,11 +29,13 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`origin` is the class, or None: the pools. `pins` by slot, None where the plan may choose. `refusal` says why
+    """`seed` is what addresses and holders are hashed from: Services of one sharing key want the same ones. `origin` is
+    the class, or None: the pools. `pins` by slot, None where the plan may choose. `refusal` says why
     the Service can get no address at all, `foreign` that it is another controller's."""
 
     service: Service
     tenant: Tenant
+    seed: str
     origin: Reference | None = None
     pool: str = ""
     count: int = 1
@@ -46,12 +49,6 @@ class Request:
     def age(self) -> tuple[str, Key]:
         """Older first: who came first keeps what it has."""
         return self.service.created, self.service.key
-
-    @property
-    def seed(self) -> str:
-        """Services with one sharing key want the same addresses on the same nodes."""
-        key = self.tenant.sharing_key
-        return f"shared:{key}" if key else str(self.service.key)
 
 
 def annotation(service: Service, *names: str) -> str:
@@ -67,6 +64,7 @@ def annotation_present(service: Service, name: str) -> bool:
     return any(spelling in service.annotations for spelling in _spellings(name))
 
 
+@cache
 def _spellings(name: str) -> tuple[str, ...]:
     deprecated = name.replace("metallb.io/", "metallb.universe.tf/")
     return (name, deprecated) if deprecated != name else (name,)
@@ -194,9 +192,11 @@ def request(service: Service, choice: Choice, class_refused: Refusal | None = No
             f"cannot use all of the {len(pins)} addresses pinned, {count} are asked for: raise the annotation {COUNT}"
         )
         problems.append(_warning(service, "TooManyAddresses", told, IPS))
+    user = tenant(service)
     return Request(
         service,
-        tenant(service),
+        user,
+        f"shared:{user.sharing_key}" if user.sharing_key else str(service.key),
         Reference("MetalLoadBalancerClass", Key("", choice.name)) if choice.name else None,
         pool_named(service),
         count,

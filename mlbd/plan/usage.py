@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from mlbd.model.desired import ServicePlan
 from mlbd.model.reference import Reference
 from mlbd.model.status import PoolStatus
 
 from .ground import Ground
-from .group import Group
-from .sources import FAMILIES, Source
+from .ipam import Allotment
+from .sources import Source
 
 #: Totals beyond it are told as this: JSON readers count in 64 bits.
 MOST = 2**63 - 1
 
 
-def usage(ground: Ground, groups: Iterable[Group]) -> tuple[PoolStatus, ...]:
+@dataclass(frozen=True, slots=True)
+class Used:
+    """Distinct addresses by family (a shared one counts once), and Services that asked the source for some."""
+
+    ipv4: int = 0
+    ipv6: int = 0
+    services: int = 0
+
+
+def used(allotments: Iterable[Allotment]) -> dict[Reference, Used]:
+    by_source: dict[Reference, list[Allotment]] = {}
+    for allotment in allotments:
+        if allotment.source is not None:
+            by_source.setdefault(allotment.source.reference, []).append(allotment)
+    return {reference: _used(mine) for reference, mine in by_source.items()}
+
+
+def _used(allotments: list[Allotment]) -> Used:
+    given = {(slot.family, slot.address) for each in allotments for slot in each.slots if slot.address is not None}
+    ipv4 = sum(family == 4 for family, _ in given)
+    return Used(ipv4, len(given) - ipv4, len(allotments))
+
+
+def pool_statuses(ground: Ground, usage: Mapping[Reference, Used]) -> tuple[PoolStatus, ...]:
     """Of the valid ones, in order of kind and name."""
-    services: dict[Reference, list[ServicePlan]] = {}
-    for group in groups:
-        for each in group.services.values():
-            if each.source is not None:
-                services.setdefault(each.source, []).append(each)
     sources = sorted((*ground.catalog.classes.values(), *ground.catalog.pools.values()), key=lambda one: one.reference)
-    return tuple(_status(source, services.get(source.reference, []), ground) for source in sources)
+    return tuple(_status(source, usage.get(source.reference, Used()), ground) for source in sources)
 
 
-def _status(source: Source, services: list[ServicePlan], ground: Ground) -> PoolStatus:
-    used: dict[int, set[int]] = {family: set() for family in FAMILIES}
-    for each in services:
-        for slot in each.slots:
-            if slot.address is not None:
-                used[slot.family].add(int(slot.address))
+def _status(source: Source, usage: Used, ground: Ground) -> PoolStatus:
     links = ground.links(source)
     return PoolStatus(
         source.reference.kind,
@@ -40,9 +53,9 @@ def _status(source: Source, services: list[ServicePlan], ground: Ground) -> Pool
         tuple(map(str, source.ranges)),
         min(source.capacity[4], MOST),
         min(source.capacity[6], MOST),
-        len(used[4]),
-        len(used[6]),
-        len(services),
+        usage.ipv4,
+        usage.ipv6,
+        usage.services,
         tuple(sorted(links)),
         tuple(sorted(set().union(*(names or () for names in links.values())))),
     )
