@@ -1,0 +1,107 @@
+"""What a new plan changes for the people who asked for the addresses, as events to be. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mlbd.model.address import IPAddress
+from mlbd.model.desired import Desired, ServicePlan
+from mlbd.model.link import Unusable
+from mlbd.model.reference import Key
+from mlbd.model.status import Problem
+from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.neighbor.vip import State
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An Event without its number and time."""
+
+    reason: str
+    object: str
+    message: str
+    service: str = ""
+    address: str = ""
+
+
+def plan_changes(before: Desired, after: Desired) -> Iterator[Change]:
+    """Addresses given, taken back and moved. Plans that were not made anew are the same objects and cost nothing."""
+    for key, plan in after.services.items():
+        if before.services.get(key) is not plan:
+            yield from _service_changes(key, before.services.get(key), plan)
+    for key, plan in before.services.items():
+        if key not in after.services:
+            yield from _service_changes(key, plan, None)
+    if before.vips is not after.vips:
+        yield from _moves(before, after)
+
+
+def _service_changes(key: Key, before: ServicePlan | None, after: ServicePlan | None) -> Iterator[Change]:
+    had, has = _addresses(before), _addresses(after)
+    name = str(key)
+    for address in had:
+        if address not in has:
+            text = f"{address} is no longer the Service's and free again"
+            yield Change("AddressReleased", f"Service {name}", text, name, str(address))
+    for address in has:
+        if address not in had and after is not None:
+            text = f"{address} is assigned from {after.source}"
+            yield Change("AddressAssigned", f"Service {name}", text, name, str(address))
+
+
+def _addresses(plan: ServicePlan | None) -> Mapping[IPAddress, None]:
+    return {slot.address: None for slot in plan.slots if slot.address is not None} if plan else {}
+
+
+def _moves(before: Desired, after: Desired) -> Iterator[Change]:
+    for address, vip in after.vips.items():
+        old = before.vips.get(address)
+        if old is None or old is vip or old.order[:1] == vip.order[:1]:
+            continue
+        service = str(vip.services[0])
+        source = old.order[0] if old.order else "nobody"
+        target = vip.order[0] if vip.order else "nobody"
+        text = f"{address} moves from {source} to {target}"
+        yield Change("AddressMoved", f"Service {service}", text, service, str(address))
+
+
+def problem_changes(before: frozenset[Problem], after: frozenset[Problem]) -> Iterator[Change]:
+    for problem in sorted(after - before, key=_problem_order):
+        yield Change(problem.reason, problem.object, problem.message)
+    for problem in sorted(before - after, key=_problem_order):
+        yield Change("Resolved", problem.object, f"no longer: {problem.message}")
+
+
+def _problem_order(problem: Problem) -> tuple[str, str, str]:
+    return problem.object, problem.reason, problem.message
+
+
+def link_changes(before: Mapping[str, Unusable | None], after: Mapping[str, Unusable | None]) -> Iterator[Change]:
+    """Links by name that became usable, became unusable, or went."""
+    for name, why_not in after.items():
+        could = name in before and before[name] is None
+        if why_not is None and not could:
+            yield Change("LinkUsable", f"link {name}", f"{name} is usable: addresses may be announced on it")
+        elif why_not is not None and could:
+            yield Change("LinkUnusable", f"link {name}", f"{name} {why_not.message}")
+    for name, why_not in before.items():
+        if name not in after and why_not is None:
+            yield Change("LinkGone", f"link {name}", f"{name} is gone")
+
+
+def vip_change(report: VipChanged | ConflictSeen, service: str) -> Change | None:
+    """What the reflex tells of an address, if it is worth telling on."""
+    address = str(report.address)
+    match report:
+        case ConflictSeen(_, mac, link):
+            text = f"{mac} on {link} claims {address}, which is held here: it was defended"
+            return Change("AddressDefended", f"Service {service}", text, service, address)
+        case VipChanged(_, State.HOLDING):
+            return Change("AddressAnnounced", f"Service {service}", f"{address} is announced", service, address)
+        case VipChanged(_, State.CONFLICT, mac, link):
+            text = f"cannot take {address}: {mac} on {link} has it"
+            return Change("AddressConflict", f"Service {service}", text, service, address)
+        case VipChanged(_, State.SILENT | State.STANDBY):
+            return Change("AddressWithdrawn", f"Service {service}", f"{address} is not announced", service, address)
+    return None

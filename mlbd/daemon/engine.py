@@ -1,0 +1,237 @@
+"""The one loop of mlbd: facts -> plan -> apply -> status.
+
+    manifests --+                           +--> firewall   kernel silence, guard
+    links ------+--> wake --> turn: plan ---+--> addresses  VIPs on lo
+    reflex -----+                           +--> reflex     answers, announcements
+
+A turn reads what the drivers know, plans anew and hands every driver the whole of its part; drivers find the difference
+themselves. Whatever happens during a turn wakes the next one, so many changes cost one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from mlbd.drivers.addresses import Addresses
+from mlbd.drivers.control.events import EventLog
+from mlbd.drivers.firewall import Firewall
+from mlbd.drivers.links import Links
+from mlbd.drivers.manifests import Manifests
+from mlbd.drivers.reflex import Reflex
+from mlbd.model.address import IPAddress
+from mlbd.model.core import Port
+from mlbd.model.desired import Desired
+from mlbd.model.explanation import Explanation
+from mlbd.model.link import Unusable, unusable
+from mlbd.model.settings import Settings
+from mlbd.model.status import Event, Problem, Status, VipState
+from mlbd.model.world import World
+from mlbd.plan.plan import Plan, plan
+from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.neighbor.link import Claim, Link
+
+from .changes import Change, link_changes, plan_changes, problem_changes, vip_change
+from .explain import explain
+from .facts import Facts
+from .problems import problems
+from .report import compose
+from .turns import Turns
+
+
+class Engine:
+    """Raises OSError when the kernel gives no netlink socket."""
+
+    def __init__(
+        self, settings: Settings, on_event: Callable[[Event], None], others: Callable[[], Iterable[Problem]]
+    ) -> None:
+        """`others` are the problems of the process around the engine."""
+        self.settings = settings
+        self.events = EventLog()
+        self.ready = asyncio.Event()
+        self._on_event = on_event
+        self._others = others
+        self._started = time.time()
+        self._wake = asyncio.Event()
+        self._turns = Turns()
+        self._world = World()
+        self._desired = Plan()
+        self._fresh: frozenset[IPAddress] = frozenset()
+        self._problems: frozenset[Problem] = frozenset()
+        self._usability: Mapping[str, Unusable | None] = {}
+        self._manifests = Manifests([Path(path) for path in settings.state], self._wake.set)
+        self._links = Links(self._wake.set)
+        self._addresses = Addresses()
+        self._firewall = Firewall()
+        self._reflex = Reflex(settings.node, self._hear)
+
+    async def run(self) -> None:
+        """Until cancelled. A driver that ends by itself, or an exception that got this far, is a bug: it ends the
+        process, and the supervisor starts it again."""
+        self._manifests.scan()
+        async with asyncio.TaskGroup() as group:
+            for driver in (self._manifests, self._links, self._addresses, self._firewall, self._reflex):
+                group.create_task(driver.run(), name=type(driver).__name__)
+            while True:
+                self._wake.clear()
+                async with self._turns:
+                    await self._turn()
+                self.ready.set()
+                await self._wake.wait()
+
+    async def close(self) -> None:
+        """Stop answering first, then leave nothing behind."""
+        await self._reflex.close()
+        await self._addresses.close()
+        self._firewall.close()
+        self._links.close()
+
+    def healthy(self, limit: float) -> bool:
+        """Whether the engine turns and the reflex answers, neither of them out for longer than `limit` seconds."""
+        now = asyncio.get_running_loop().time()
+        pong = self._reflex.status(now).last_pong
+        return self._turns.lasting(now) <= limit and pong is not None and pong <= limit
+
+    async def reload(self, settings: Settings) -> None:
+        """Take the settings that can change while running, read the state directories again, and return when all that
+        is applied."""
+        self.settings = settings
+        self._manifests.scan()
+        self._wake.set()
+        await self._turns.next()
+
+    def status(self) -> Status:
+        return compose(self._facts())
+
+    def why(self, text: str) -> Explanation | None:
+        """What `mlbctl why` prints for an object, an address, a node or a link; None when nothing has that name."""
+        facts = self._facts()
+        return explain(text, facts.world, facts.desired, compose(facts))
+
+    def headline(self) -> str:
+        """One line for `systemctl status`."""
+        counts = (
+            f"{len(self._desired.services)} Services, {len(self._desired.vips)} addresses, {len(self._held())} here"
+        )
+        return f"{counts}; {len(self._problems)} problems: mlbctl status" if self._problems else counts
+
+    async def _turn(self) -> None:
+        before = self._desired
+        self._world, _, _ = self._manifests.current()
+        self._desired = plan(self._world, self.settings.node, before)
+        self._fresh = self._still_fresh(before)
+        usability = self._usability
+        self._usability = {
+            link.name: unusable(link, self.settings.exclude_interfaces) for link in self._links.current()
+        }
+        await self._apply()
+        self._tell(before, usability)
+
+    async def _apply(self) -> None:
+        """Make before announce, withdraw before remove. Between the two both what is new and what is old are there, and
+        the kernel is silent about both."""
+        vips = frozenset(self._desired.vips)
+        held = self._held() if self.settings.bind_addresses else frozenset()
+        present = self._addresses.status().bound
+        await self._firewall.apply(vips | present, self._guarded(held | present))
+        await self._addresses.apply(held | present)
+        await self._reflex.apply(self._usable_links(), self._claims())
+        await self._addresses.apply(held)
+        await self._firewall.apply(vips, self._guarded(held))
+
+    def _held(self) -> frozenset[IPAddress]:
+        """Addresses that belong on this host: those it stands first for, unless somebody else's host has them."""
+        states = self._reflex.status(0).vips
+        return frozenset(
+            address
+            for address, claim in self._desired.claims.items()
+            if claim.order[0] == self.settings.node
+            and not (address in states and states[address].state.value == VipState.CONFLICT)
+        )
+
+    def _guarded(self, bound: frozenset[IPAddress]) -> Mapping[IPAddress, frozenset[Port]] | None:
+        if not (self.settings.guard and self.settings.bind_addresses):
+            return None
+        vips = self._desired.vips
+        return {address: vips[address].ports if address in vips else frozenset() for address in bound}
+
+    def _still_fresh(self, before: Desired) -> frozenset[IPAddress]:
+        """Addresses that no node of ours is known to have held, to be probed: new ones that this node stands first for,
+        as long as it does. What another node stood first for is taken over, and that never waits."""
+        return frozenset(
+            address
+            for address, claim in self._desired.claims.items()
+            if claim.order[0] == self.settings.node and (address not in before.vips or address in self._fresh)
+        )
+
+    def _usable_links(self) -> list[Link]:
+        links = self._links.current()
+        return [Link(link.index, link.name, link.mac) for link in links if self._usability[link.name] is None]
+
+    def _claims(self) -> list[Claim]:
+        indexes = {link.name: link.index for link in self._usable_links()}
+        return [
+            Claim(
+                address,
+                tuple(indexes[name] for name in indexes if claim.interfaces is None or name in claim.interfaces),
+                claim.order,
+                address in self._fresh,
+            )
+            for address, claim in self._desired.claims.items()
+        ]
+
+    def _hear(self, report: VipChanged | ConflictSeen) -> None:
+        """A change that the reflex tells of; somebody else's host having an address takes it off this one."""
+        vip = self._desired.vips.get(report.address)
+        if vip and (change := vip_change(report, str(vip.services[0]))):
+            self._record(change)
+        self._wake.set()
+
+    def _tell(self, before: Desired, usability: Mapping[str, Unusable | None]) -> None:
+        """Events for what this turn changed. The first turn would have one for everything there is, and says so in one
+        instead."""
+        found = frozenset(problems(self._facts()))
+        if self.ready.is_set():
+            changes = [
+                *plan_changes(before, self._desired),
+                *link_changes(usability, self._usability),
+                *problem_changes(self._problems, found),
+            ]
+        else:
+            changes = [Change("Started", "mlbd", self.headline()), *problem_changes(frozenset(), found)]
+        self._problems = found
+        for change in changes:
+            self._record(change)
+
+    def _facts(self) -> Facts:
+        _, found, directories = self._manifests.current()
+        return Facts(
+            settings=self.settings,
+            pid=os.getpid(),
+            started=self._started,
+            ready=self.ready.is_set(),
+            world=self._world,
+            desired=self._desired,
+            directories=directories,
+            found=(*found, *self._others()),
+            links=tuple(link for link in self._links.current() if link.name in self._usability),
+            usability=self._usability,
+            addresses=self._addresses.status(),
+            firewall=self._firewall.status(),
+            reflex=self._reflex.status(asyncio.get_running_loop().time()),
+        )
+
+    def _record(self, change: Change) -> None:
+        self._on_event(
+            self.events.record(
+                time.time(),
+                change.reason,
+                change.object,
+                change.message,
+                service=change.service,
+                address=change.address,
+            )
+        )

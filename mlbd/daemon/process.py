@@ -1,0 +1,120 @@
+"""The process around the engine: its control socket, its metrics, its signals, its supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mlbd.drivers import systemd
+from mlbd.drivers.control.events import EventLog
+from mlbd.drivers.control.server import Control
+from mlbd.drivers.journal import fields
+from mlbd.drivers.metrics import Metrics
+from mlbd.model.explanation import Explanation
+from mlbd.model.settings import Settings
+from mlbd.model.status import Event, Problem, Severity, Status
+
+from .engine import Engine
+
+#: Settings that other parts hold on to: a change of one takes a restart.
+FIXED = ("node", "state", "socket", "socket_group", "admin_group", "data", "metrics")
+#: Seconds without a finished turn or an answer of the reflex after which the watchdog is not fed any more.
+UNHEALTHY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Process:
+    """Offers the engine to the control socket as well (`mlbd.drivers.control.routes.Source`)."""
+
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+        """`load` reads the settings anew; what it raises is shown and the old ones stay."""
+        self._load = load
+        self._reload_problems: tuple[Problem, ...] = ()
+        self._engine = Engine(settings, log_event, self._problems)
+        self._control = Control(Path(settings.socket), settings.socket_group, settings.admin_group, self)
+        self._metrics = Metrics(settings.metrics, self.status) if settings.metrics else None
+
+    async def run(self) -> None:
+        """Until SIGTERM or SIGINT. Raises ControlError when another mlbd has the socket, before anything is touched."""
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        await self._control.start()
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._engine.run(), name="engine"), group.create_task(self._supervise())]
+            if self._metrics:
+                tasks.append(group.create_task(self._metrics.run()))
+            reloads = asyncio.Semaphore(0)
+            loop.add_signal_handler(signal.SIGHUP, reloads.release)
+            tasks.append(group.create_task(self._reload_on(reloads)))
+            await stopped.wait()
+            systemd.stopping()
+            for task in tasks:
+                task.cancel()
+        await self._engine.close()
+        await self._control.close()
+
+    @property
+    def events(self) -> EventLog:
+        return self._engine.events
+
+    def status(self) -> Status:
+        return self._engine.status()
+
+    def why(self, text: str) -> Explanation | None:
+        return self._engine.why(text)
+
+    async def reload(self) -> None:
+        """The settings and the state directories, read again and applied. Settings that are wrong or that need a
+        restart stay as they are, and a Problem says so."""
+        systemd.reloading()
+        await self._engine.reload(self._new_settings())
+        systemd.ready(self._engine.headline())
+
+    def _new_settings(self) -> Settings:
+        old = self._engine.settings
+        try:
+            new = self._load()
+        except Exception as error:  # the text of a SettingsError is for the user
+            self._reload_problems = (Problem(Severity.ERROR, "mlbd", "BadSettings", f"{error}; the old ones stay"),)
+            return old
+        changed = [name for name in FIXED if getattr(new, name) != getattr(old, name)]
+        self._reload_problems = tuple(map(_needs_restart, changed))
+        return dataclasses.replace(new, **{name: getattr(old, name) for name in changed})
+
+    async def _reload_on(self, requests: asyncio.Semaphore) -> None:
+        while await requests.acquire():
+            await self.reload()
+
+    async def _supervise(self) -> None:
+        """READY after the first apply; then the watchdog is fed only while the engine turns and the reflex answers, and
+        the status line follows."""
+        await self._engine.ready.wait()
+        systemd.ready(self._engine.headline())
+        while True:
+            await asyncio.sleep(systemd.watchdog_interval() or 5.0)
+            if self._engine.healthy(UNHEALTHY_SECONDS):
+                systemd.feed_watchdog()
+            systemd.status(self._engine.headline())
+
+    def _problems(self) -> Iterator[Problem]:
+        yield from self._control.status()
+        yield from self._reload_problems
+        if self._metrics and self._metrics.refusal:
+            yield Problem(Severity.WARNING, "mlbd", "NoMetrics", self._metrics.refusal)
+
+
+def _needs_restart(name: str) -> Problem:
+    message = f"cannot change the setting {name!r} while running; systemctl restart mlbd"
+    return Problem(Severity.WARNING, "mlbd", "NeedsRestart", message)
+
+
+def log_event(event: Event) -> None:
+    text = event.message if event.object == "mlbd" else f"{event.object}: {event.message}"
+    log.info("%s", text, extra=fields(service=event.service, address=event.address, peer=event.peer))

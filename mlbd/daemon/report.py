@@ -1,0 +1,157 @@
+"""What is, composed into one Status. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import mlbd
+from mlbd.model.core import EXCLUDE_LABEL, Node
+from mlbd.model.desired import Claim, ServicePlan, Slot
+from mlbd.model.status import (
+    AddressStatus,
+    LinkStatus,
+    NodeStatus,
+    ReflexStatus,
+    ServiceStatus,
+    Status,
+    VipState,
+)
+
+from .facts import Facts
+from .problems import conflict_message, problems, silent_message
+
+
+def compose(facts: Facts) -> Status:
+    vips = facts.desired.vips.values()
+    holders = Counter(vip.order[0] for vip in vips if vip.order)
+    return Status(
+        node=facts.settings.node,
+        version=mlbd.__version__,
+        pid=facts.pid,
+        started=facts.started,
+        ready=facts.ready,
+        bind_addresses=facts.settings.bind_addresses,
+        vips=len(vips),
+        holding=sum(state is VipState.HOLDING for _, state in facts.vip_states()),
+        services=tuple(_service(facts, plan) for _, plan in sorted(facts.desired.services.items())),
+        pools=facts.desired.pools,
+        nodes=tuple(_node(facts, node, holders) for _, node in sorted(facts.world.nodes.items())),
+        links=_links(facts),
+        state=facts.directories,
+        reflex=_reflex(facts),
+        problems=tuple(problems(facts)),
+    )
+
+
+def _service(facts: Facts, plan: ServicePlan) -> ServiceStatus:
+    service = facts.world.services[plan.key]
+    addresses = tuple(_address(facts, slot) for slot in plan.slots)
+    reason, message = _why_not_announced(plan, addresses)
+    return ServiceStatus(
+        namespace=plan.key.namespace,
+        name=plan.key.name,
+        source=str(plan.source) if plan.source else "",
+        policy=service.external_traffic_policy.value,
+        ports=tuple(f"{port.port}/{port.protocol}" for port in service.ports),
+        wanted=len(plan.slots),
+        assigned=sum(slot.address is not None for slot in plan.slots),
+        announced=bool(plan.slots) and not reason,
+        addresses=addresses,
+        reason=reason,
+        message=message,
+        refused_nodes={node: refusal.message for node, refusal in plan.nodes.items() if refusal is not None},
+    )
+
+
+def _address(facts: Facts, slot: Slot) -> AddressStatus:
+    address = slot.address
+    vip = facts.desired.vips.get(address) if address is not None else None
+    claim = facts.desired.claims.get(address) if address is not None else None
+    order = vip.order if vip else ()
+    state, message = _own_part(facts, claim)
+    return AddressStatus(
+        slot=slot.index,
+        family=slot.family,
+        address=None if address is None else str(address),
+        pinned=slot.pinned,
+        holder=order[0] if order else None,
+        order=order,
+        state=state,
+        links=facts.claimed_links(claim) if claim and state is VipState.HOLDING else (),
+        reason=slot.refusal.reason if slot.refusal else "",
+        message=slot.refusal.message if slot.refusal else message,
+    )
+
+
+def _own_part(facts: Facts, claim: Claim | None) -> tuple[VipState, str]:
+    """What this node does with an address, and what keeps it from holding the address if it should."""
+    if claim is None:
+        return VipState.NONE, ""
+    state = facts.vip_state(claim.address)
+    match state:
+        case VipState.CONFLICT:
+            return state, conflict_message(facts, claim.address)
+        case VipState.SILENT if claim.order[0] == facts.settings.node:
+            return state, silent_message(facts, claim)
+    return state, ""
+
+
+#: What a state says of a Service whose address is in it.
+_REASONS = {VipState.CONFLICT: "AddressConflict", VipState.SILENT: "NoUsableInterface"}
+
+
+def _why_not_announced(plan: ServicePlan, addresses: Sequence[AddressStatus]) -> tuple[str, str]:
+    """The first reason why an address that was asked for is not answered for, ("", "") when all of them are."""
+    if plan.refusal:
+        return plan.refusal.reason, plan.refusal.message
+    for address in addresses:
+        if address.message:
+            return address.reason or _REASONS[address.state], address.message
+    return "", ""
+
+
+def _node(facts: Facts, node: Node, holders: Mapping[str, int]) -> NodeStatus:
+    name = node.key.name
+    return NodeStatus(
+        name=name,
+        me=name == facts.settings.node,
+        addresses=tuple(map(str, node.addresses)),
+        classes=tuple(pool.name for pool in facts.desired.pools if name in pool.nodes),
+        holds=holders.get(name, 0),
+        message=_node_message(node),
+    )
+
+
+def _node_message(node: Node) -> str:
+    if EXCLUDE_LABEL in node.labels:
+        return f"holds nothing: it is labelled {EXCLUDE_LABEL}"
+    return (
+        "holds nothing: its network is unavailable (condition NetworkUnavailable)" if node.network_unavailable else ""
+    )
+
+
+def _links(facts: Facts) -> tuple[LinkStatus, ...]:
+    held = Counter(
+        name
+        for address, claim in facts.desired.claims.items()
+        if facts.vip_state(address) is VipState.HOLDING
+        for name in facts.claimed_links(claim)
+    )
+    return tuple(
+        LinkStatus(
+            name=link.name,
+            index=link.index,
+            mac=link.mac.hex(":"),
+            usable=(why_not := facts.usability[link.name]) is None,
+            holds=held[link.name],
+            addresses=tuple(map(str, link.addresses)),
+            message=why_not.message if why_not else facts.reflex.problems.get(link.name, ""),
+        )
+        for link in facts.links
+    )
+
+
+def _reflex(facts: Facts) -> ReflexStatus:
+    child = facts.reflex
+    return ReflexStatus(child.pid, child.alive, child.prioritized, child.restarts, child.counters)

@@ -1,0 +1,107 @@
+"""GET /metrics: the Status in the Prometheus text format, drawn anew at each scrape.
+
+The names end as Prometheus asks: `_total` counts up, everything else is as it is now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from aiohttp import web
+
+from mlbd.model.settings import Endpoint
+from mlbd.model.status import Severity, Status
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Sample(NamedTuple):
+    name: str
+    help: str
+    value: float
+    labels: Mapping[str, str] = {}
+
+
+class Metrics:
+    """`refusal` says why nothing listens at `endpoint`, empty when all is well."""
+
+    def __init__(self, endpoint: Endpoint, status: Callable[[], Status]) -> None:
+        self._endpoint = endpoint
+        self._status = status
+        self.refusal = ""
+
+    async def run(self) -> None:
+        application = web.Application()
+        application.router.add_get("/metrics", self._answer)
+        runner = web.AppRunner(application, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, *self._endpoint).start()
+        except OSError as error:
+            host, port = self._endpoint
+            self.refusal = f"cannot serve metrics on {host} port {port}: {error.strerror}; set `metrics` to a free one"
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        return web.Response(body=render(samples(self._status())).encode(), headers={"Content-Type": CONTENT_TYPE})
+
+
+def samples(status: Status) -> Iterator[Sample]:
+    """Samples of one name stand together, as the format wants."""
+    yield Sample("mlbd_info", "The version that runs.", 1, {"version": status.version, "node": status.node})
+    yield Sample("mlbd_ready", "Whether the first plan is applied.", status.ready)
+    yield Sample("mlbd_start_time_seconds", "When mlbd started.", status.started)
+    announced = sum(service.announced for service in status.services)
+    yield Sample("mlbd_services", "Services of type LoadBalancer that are ours.", len(status.services))
+    yield Sample("mlbd_services_announced", "Services with all of their addresses announced.", announced)
+    yield Sample("mlbd_addresses_wanted", "Addresses asked for.", sum(s.wanted for s in status.services))
+    yield Sample("mlbd_addresses_assigned", "Addresses given.", sum(s.assigned for s in status.services))
+    states = Counter(address.state for service in status.services for address in service.addresses)
+    for state, count in sorted(states.items()):
+        yield Sample("mlbd_addresses", "What this node does with addresses.", count, {"state": state})
+    yield from _pools(status)
+    problems = Counter(problem.severity for problem in status.problems)
+    for severity in Severity:
+        yield Sample("mlbd_problems", "What is wrong now.", problems[severity], {"severity": severity})
+    for link in status.links:
+        yield Sample("mlbd_link_usable", "Whether addresses may be announced on it.", link.usable, {"link": link.name})
+    yield Sample("mlbd_reflex_alive", "Whether the process that answers runs.", status.reflex.alive)
+    yield Sample("mlbd_reflex_restarts_total", "How often it had to be started again.", status.reflex.restarts)
+    for name, count in sorted(status.reflex.counters.items()):
+        yield Sample("mlbd_reflex_frames_total", "Frames, by what was done.", count, {"outcome": name})
+
+
+def _pools(status: Status) -> Iterator[Sample]:
+    for pool in status.pools:
+        for family, total in (("ipv4", pool.total_ipv4), ("ipv6", pool.total_ipv6)):
+            labels = {"kind": pool.kind, "pool": pool.name, "family": family}
+            yield Sample("mlbd_pool_addresses", "Addresses a pool can give.", total, labels)
+    for pool in status.pools:
+        for family, used in (("ipv4", pool.used_ipv4), ("ipv6", pool.used_ipv6)):
+            labels = {"kind": pool.kind, "pool": pool.name, "family": family}
+            yield Sample("mlbd_pool_addresses_used", "Addresses a pool has given.", used, labels)
+
+
+def render(found: Iterator[Sample]) -> str:
+    lines: list[str] = []
+    last = ""
+    for sample in found:
+        if sample.name != last:
+            kind = "counter" if sample.name.endswith("_total") else "gauge"
+            lines += [f"# HELP {sample.name} {sample.help}", f"# TYPE {sample.name} {kind}"]
+            last = sample.name
+        labels = ",".join(f'{name}="{_escape(value)}"' for name, value in sample.labels.items())
+        lines.append(
+            f"{sample.name}{{{labels}}} {float(sample.value)!r}" if labels else f"{sample.name} {float(sample.value)!r}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
