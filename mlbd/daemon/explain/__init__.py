@@ -1,5 +1,5 @@
-"""The answer to `mlbctl why`: for whatever has the name that was asked for, the chain of causes in sentences. Pure: what
-it says follows from World, Desired and Status, so it cannot disagree with what is done.
+"""The answer to `mlbctl why`: for whatever has the name that was asked for, the chain of causes in sentences. Pure: it
+follows from World, Desired and Status, so it cannot disagree with what is done.
 
 services   a Service: its file, its class or pool, its count, its nodes
 addresses  an address: who asked, how it was found, who stands first, what this node does

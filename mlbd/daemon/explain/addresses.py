@@ -73,7 +73,7 @@ def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[st
         return
     first, *others = vip.order
     if others:
-        yield f"{first} stands first in its order and holds it; when that dies the next one alive does: {listed(others)}."
+        yield f"{first} stands first in its order and holds it; when that dies the next alive does: {listed(others)}."
     else:
         yield f"{first} is the only node that may hold it; when that dies nobody answers."
     if status is not None:

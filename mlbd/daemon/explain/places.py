@@ -26,7 +26,8 @@ def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
         yield "It is the node that answers you."
     if node.message:
         yield f"It may hold no address: {sentence(node.message)}"
-    yield f"It belongs to class {listed(node.classes)}." if node.classes else "It belongs to no class."
+    classes = "class" if len(node.classes) == 1 else "classes"
+    yield f"It belongs to {classes} {listed(node.classes)}." if node.classes else "It belongs to no class."
     first = [str(vip.address) for vip in scene.desired.vips.values() if vip.order[:1] == (node.name,)]
     later = sum(node.name in vip.order[1:] for vip in scene.desired.vips.values())
     yield f"It stands first for {listed(first)}." if first else "It stands first for no address."

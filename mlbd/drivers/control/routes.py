@@ -1,13 +1,13 @@
 """The whole surface of the control socket, and who may use it, in one table.
 
-Handlers return values, the server makes answers of them: what JSON can hold (dataclasses included), or an asynchronous
-iterator, which becomes one line of JSON a value. A list of nothing is [], never null.
+Handlers return values, the server makes answers of them: what JSON can hold (dataclasses included), Lines, or an
+asynchronous iterator, whose values are sent as they come. A list of nothing is [], never null.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -45,6 +45,12 @@ class Question(NamedTuple):
     query: Mapping[str, str]
 
 
+class Lines(NamedTuple):
+    """Values to be sent as JSON, one a line."""
+
+    values: Iterable[Any]
+
+
 Handler = Callable[[Source, Question], Any]
 
 
@@ -70,21 +76,16 @@ def why(source: Source, question: Question) -> Any:
     return explanation
 
 
-def events(source: Source, question: Question) -> AsyncIterator[Event]:
+def events(source: Source, question: Question) -> Lines | AsyncIterator[Event]:
+    stored = source.events.since(0)
     if question.query.get("follow") == "true":
-        stored = source.events.since(0)
         return source.events.follow(stored[0].number - 1 if stored else 0)
-    return _each(source.events.since(0))
+    return Lines(stored)
 
 
 async def reload(source: Source, question: Question) -> Any:
     await source.reload()
     return summarize(source.status())
-
-
-async def _each(stored: tuple[Event, ...]) -> AsyncIterator[Event]:
-    for event in stored:
-        yield event
 
 
 class Route(NamedTuple):

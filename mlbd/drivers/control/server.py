@@ -20,12 +20,14 @@ from mlbd.model.status import Problem, Severity
 from .access import Access, Policy, identify
 from .connections import Connections
 from .listener import Listener
-from .routes import NotFound, Question, Source, find
+from .routes import Lines, NotFound, Question, Source, find
 
 BODY_OCTETS = 64 * 1024
 FOLLOWERS = 16
 #: How long a follower may read nothing while there is something to read.
 FOLLOWER_SECONDS = 10.0
+
+_NDJSON = "application/x-ndjson"
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +78,13 @@ class Control:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
-            value = await self._value(request)
-            if isinstance(value, AsyncIterator):
-                return await self._stream(request, value)
-            return _json(200, value)
+            match await self._value(request):
+                case AsyncIterator() as values:
+                    return await self._stream(request, values)
+                case Lines(values):
+                    return _response(200, _NDJSON, b"".join(map(_line, values)))
+                case value:
+                    return _json(200, value)
         except _Refused as refused:
             return _json(refused.status, {"error": str(refused)})
         except ConnectionError:
@@ -129,14 +134,14 @@ class _Refused(Exception):
 
 
 async def _write_lines(request: web.BaseRequest, values: AsyncIterator[Any]) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    response = web.StreamResponse(headers={"Content-Type": _NDJSON})
     response.force_close()
     try:
         async with asyncio.timeout(FOLLOWER_SECONDS):
             await response.prepare(request)
         async for value in values:
             async with asyncio.timeout(FOLLOWER_SECONDS):
-                await response.write(encode(value) + b"\n")
+                await response.write(_line(value))
         async with asyncio.timeout(FOLLOWER_SECONDS):
             await response.write_eof()
     except TimeoutError:
@@ -148,9 +153,17 @@ async def _write_lines(request: web.BaseRequest, values: AsyncIterator[Any]) -> 
 
 
 def _json(status: int, value: Any) -> web.Response:
-    response = web.Response(status=status, body=encode(value) + b"\n", content_type="application/json")
+    return _response(status, "application/json", _line(value))
+
+
+def _response(status: int, content_type: str, body: bytes) -> web.Response:
+    response = web.Response(status=status, body=body, content_type=content_type)
     response.force_close()
     return response
+
+
+def _line(value: Any) -> bytes:
+    return encode(value) + b"\n"
 
 
 def encode(value: Any) -> bytes:
