@@ -1,0 +1,142 @@
+"""A host of the lab with a real systemd in it, in which mlbd.service is installed as README.md says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.lab import NAMESPACES, Host, LabError, command, wait_for
+
+PROJECT = Path(__file__).parents[2]
+CACHE = Path("/var/cache/mlbd-tests")
+PACKAGES = "dbus,iproute2,libnftables1,python3,systemd,systemd-sysv"
+
+# The machine outside may run another init and mount its control groups in another way, so the container gets a
+# control group of its own in a hierarchy mounted for it alone, removed afterwards. $1 is the group; the rest is what to
+# run in it.
+IN_OWN_CGROUP = """
+umount --recursive /sys/fs/cgroup 2>/dev/null
+mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir "/sys/fs/cgroup/$1" && echo $$ > "/sys/fs/cgroup/$1/cgroup.procs" ||
+    exit 1
+group=$1
+shift
+"$@"
+echo $$ > /sys/fs/cgroup/cgroup.procs
+find "/sys/fs/cgroup/$group" -depth -type d -exec rmdir {} +
+"""
+
+# A virtual environment knows where it was made, and PYTHONPATH says where the project is now.
+MLBD = """#!/bin/sh
+PYTHONPATH=/opt/mlbd exec /opt/mlbd/.venv/bin/python -m mlbd.{program} "$@"
+"""
+
+
+class Container:
+    """A running systemd; `run` is a command line in it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        """Standard output of a program in the container; with `check` a failure raises LabError."""
+        inside = ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", "-C", *argv]
+        done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=120)
+        if check and done.returncode:
+            raise LabError(f"cannot run {' '.join(argv)} in the container: {done.stderr}{done.stdout}")
+        return done.stdout
+
+    def show(self, unit: str, name: str) -> str:
+        """A property of a unit."""
+        return self.run("systemctl", "show", "--value", "--property", name, unit).strip()
+
+    def write(self, path: str, text: str) -> None:
+        target = Path(f"/proc/{self.pid}/root{path}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+@contextlib.contextmanager
+def booted(host: Host) -> Iterator[Container]:
+    """systemd as the init of `host`; it writes to an overlay in memory, so every boot is the first one."""
+    group = host.netns
+    nspawn = (
+        *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"),
+        *("--directory", str(root()), "--volatile=overlay", f"--machine={host.netns}"),
+        *("--network-namespace-path", str(NAMESPACES / host.netns)),
+        f"--bind-ro={PROJECT}:/opt/mlbd",
+    )
+    process = subprocess.Popen(
+        ("unshare", "--mount", "--propagation", "private", "sh", "-c", IN_OWN_CGROUP, "sh", group, *nspawn),
+        env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    host.lab.processes.append(process)
+    container = Container(_init_of(host, process))
+    wait_for(lambda: container.run("systemctl", "is-system-running", check=False).strip() == "running", 60, "the boot")
+    try:
+        yield container
+    finally:
+        os.kill(container.pid, 9)
+        process.wait(timeout=30)
+
+
+def root() -> Path:
+    """The file system of a minimal Debian with systemd: made once, kept for the next run."""
+    made = CACHE / f"bookworm-{zlib.crc32(PACKAGES.encode()):08x}"
+    if not made.exists():
+        unfinished = made.with_suffix(f".{os.getpid()}")
+        try:
+            command("debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(unfinished), _mirror())
+            unfinished.rename(made)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return made
+
+
+def install(container: Container) -> None:
+    """What README.md tells an administrator to do, but for the packages."""
+    for program, name in (("daemon", "mlbd"), ("ctl", "mlbctl")):
+        container.write(f"/usr/local/bin/{name}", MLBD.format(program=program))
+        container.run("chmod", "755", f"/usr/local/bin/{name}")
+    container.write("/usr/lib/sysusers.d/mlbd.conf", (PROJECT / "systemd/mlbd.sysusers").read_text())
+    container.write("/etc/systemd/system/mlbd.service", (PROJECT / "systemd/mlbd.service").read_text())
+    container.run("systemd-sysusers")
+    container.run("systemctl", "daemon-reload")
+
+
+def _mirror() -> str:
+    """The one that apt of this machine uses."""
+    for line in command("apt-get", "indextargets", "--format", "$(REPO_URI) $(CODENAME)").splitlines():
+        uri, codename = line.split()
+        if codename == "bookworm":
+            return uri
+    raise LabError("cannot make a Debian root: apt-get names no mirror of bookworm; add one to its sources")
+
+
+def _init_of(host: Host, nspawn: subprocess.Popen[str]) -> int:
+    """The process inside that is number 1 in its own pid namespace."""
+
+    def init() -> int:
+        if nspawn.poll() is not None:
+            assert nspawn.stdout
+            raise LabError(f"cannot boot the container: {nspawn.stdout.read()}")
+        return next((pid for pid in host.pids() if _is_init(pid)), 0)
+
+    return wait_for(init, 60, "the init of the container")
+
+
+def _is_init(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return any(line.startswith("NSpid:") and line.split()[2:] == ["1"] for line in status.splitlines())
