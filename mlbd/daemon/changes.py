@@ -90,18 +90,20 @@ def link_changes(before: Mapping[str, Unusable | None], after: Mapping[str, Unus
             yield Change("LinkGone", f"link {name}", f"{name} is gone")
 
 
-def vip_change(report: VipChanged | ConflictSeen, service: str) -> Change | None:
-    """What the reflex tells of an address, if it is worth telling on."""
+def vip_change(report: VipChanged | ConflictSeen, service: str, announced: bool) -> Change | None:
+    """What the reflex tells of an address, if it is worth telling on; `announced` is whether it was so far."""
     address = str(report.address)
     match report:
         case ConflictSeen(_, mac, link):
             text = f"{mac} on {link} claims {address}, which is held here: it was defended"
             return Change("AddressDefended", f"Service {service}", text, service, address)
         case VipChanged(_, State.HOLDING):
-            return Change("AddressAnnounced", f"Service {service}", f"{address} is announced", service, address)
+            return Change("AddressAnnounced", f"Service {service}", f"{address} is announced here", service, address)
         case VipChanged(_, State.CONFLICT, mac, link):
             text = f"cannot take {address}: {mac} on {link} has it"
             return Change("AddressConflict", f"Service {service}", text, service, address)
-        case VipChanged(_, State.SILENT | State.STANDBY):
-            return Change("AddressWithdrawn", f"Service {service}", f"{address} is not announced", service, address)
+        case VipChanged(_, State.SILENT | State.STANDBY) if announced:
+            return Change(
+                "AddressWithdrawn", f"Service {service}", f"{address} is no longer announced here", service, address
+            )
     return None

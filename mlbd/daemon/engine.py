@@ -33,6 +33,7 @@ from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.link import Claim, Link
+from mlbd.proto.neighbor.vip import State
 
 from .changes import Change, link_changes, plan_changes, problem_changes, vip_change
 from .explain import explain
@@ -60,6 +61,7 @@ class Engine:
         self._world = World()
         self._desired = Plan()
         self._fresh: frozenset[IPAddress] = frozenset()
+        self._announced: set[IPAddress] = set()
         self._problems: frozenset[Problem] = frozenset()
         self._usability: Mapping[str, Unusable | None] = {}
         self._manifests = Manifests([Path(path) for path in settings.state], self._wake.set)
@@ -186,8 +188,10 @@ class Engine:
     def _hear(self, report: VipChanged | ConflictSeen) -> None:
         """A change that the reflex tells of; somebody else's host having an address takes it off this one."""
         vip = self._desired.vips.get(report.address)
-        if vip and (change := vip_change(report, str(vip.services[0]))):
+        if vip and (change := vip_change(report, str(vip.services[0]), report.address in self._announced)):
             self._record(change)
+        if isinstance(report, VipChanged):
+            (self._announced.add if report.state is State.HOLDING else self._announced.discard)(report.address)
         self._wake.set()
 
     def _tell(self, before: Desired, usability: Mapping[str, Unusable | None]) -> None:
