@@ -34,7 +34,9 @@ def _fetch(client: Client, output: Output) -> Any:
     if not output.for_people:
         return client.get("status")
     summary = client.get("summary")
-    return {**summary, "problems": client.get("problems")} if output.wide else summary
+    if output.wide:
+        summary["problems"] = sorted(client.get("problems"), key=lambda problem: problem["severity"] != "error")
+    return summary
 
 
 def healthy(status: Any) -> bool:
@@ -104,9 +106,7 @@ def _problem(problem: Any, screen: Screen) -> list[str]:
 
 def tells_more(problem: Any) -> str:
     """The command to go on with."""
-    kind, _, name = problem["object"].partition(" ")
-    if name and kind[0].isupper():
-        return f"mlbctl why {name if kind == 'Service' else problem['object']}"
-    if problem["file"] or "/" in kind:
-        return f"mlbctl check {problem['file'].partition(':')[0] or problem['object']}"
-    return "journalctl -u mlbd"
+    about, file = problem["object"], problem["file"]
+    if file or about.startswith("/"):
+        return f"mlbctl check {file or about}"
+    return "journalctl -u mlbd" if about == "mlbd" else f"mlbctl why {about}"

@@ -31,10 +31,19 @@ def explain(
     `origin` gives the file that an object was read from, "" when it is not known.
     """
     scene = Scene(world, desired, status, origin)
-    sections = tuple(_sections(scene, Question.parse(text)))
+    question = Question.parse(text)
+    sections = tuple(_sections(scene, question)) or tuple(_unusable(scene, question))
     return Explanation(text, sections) if sections else None
 
 
 def _sections(scene: Scene, question: Question) -> Iterator[Section]:
     for explainer in (explain_service, explain_address, explain_node, explain_source, explain_link):
         yield from explainer(scene, question)
+
+
+def _unusable(scene: Scene, question: Question) -> Iterator[Section]:
+    """What is known only by what is wrong with it: an object that could not be read, a file."""
+    for subject in dict.fromkeys(problem.object for problem in scene.status.problems):
+        kind, _, name = subject.rpartition(" ")
+        if question.kind in ("", kind) and question.name in (subject, name, name.rpartition("/")[2]):
+            yield Section(subject, tuple(scene.problems_of(subject)))

@@ -81,20 +81,20 @@ def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[st
 
 
 def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
-    me, where = scene.status.node, listed(_with_mac(scene, link) for link in status.links) or "no link"
-    asked = "ARP" if vip.address.version == 4 else "neighbor solicitations"
-    told = f": {sentence(status.message)}" if status.message else "."
+    me, told = scene.status.node, f": {sentence(status.message)}" if status.message else "."
     match status.state:
         case VipState.HOLDING:
+            asked = "ARP" if vip.address.version == 4 else "neighbor solicitations"
+            where = listed(_with_mac(scene, link) for link in status.links) or "no link"
             return f"This node, {me}, holds it now: it answers {asked} on {where}{told}"
         case VipState.PROBING:
-            return f"This node, {me}, asks on {where} whether somebody else has it, before it takes it{told}"
+            return f"This node, {me}, asks whether somebody else has it, before it takes it{told}"
         case VipState.CONFLICT:
             return f"This node, {me}, keeps silent, because somebody else's host has it{told}"
         case VipState.STANDBY:
-            return f"This node, {me}, stands by, to answer on {where} when it is its turn{told}"
+            return f"This node, {me}, stands by and answers when it is its turn{told}"
         case VipState.SILENT:
-            return f"This node, {me}, may hold it, but has no usable link to answer on{told} `mlbctl links` tells why."
+            return f"This node, {me}, may hold it, but has no link to answer on now{told}"
         case VipState.NONE:
             return f"This node, {me}, does nothing with it, because {_why_none(me, vip)}{told}"
 

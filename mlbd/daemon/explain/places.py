@@ -25,7 +25,7 @@ def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
     if node.me:
         yield "It is the node that answers you."
     if node.message:
-        yield f"It may hold no address: {sentence(node.message)}"
+        yield sentence(f"It {node.message}")
     classes = "class" if len(node.classes) == 1 else "classes"
     yield f"It belongs to {classes} {listed(node.classes)}." if node.classes else "It belongs to no class."
     first = [str(vip.address) for vip in scene.desired.vips.values() if vip.order[:1] == (node.name,)]
@@ -45,7 +45,7 @@ def _of_link(scene: Scene, link: LinkStatus) -> Iterator[str]:
     has = f"It is this node's, number {link.index}, MAC {link.mac or 'none'}"
     yield f"{has}, with {listed(link.addresses)}." if link.addresses else f"{has}, without an address."
     if not link.usable:
-        yield f"Nothing is announced on it: {sentence(link.message)}"
+        yield sentence(f"Nothing is announced on it: it {link.message}")
         return
     held = [
         address.address
@@ -58,7 +58,7 @@ def _of_link(scene: Scene, link: LinkStatus) -> Iterator[str]:
         if held
         else "It can announce, and has nothing to."
     )
-    yield from scene.problems_of(link.name)
+    yield from scene.problems_of(f"link {link.name}")
 
 
 def explain_source(scene: Scene, question: Question) -> Iterator[Section]:
