@@ -115,10 +115,9 @@ class Engine:
 
     def headline(self) -> str:
         """One line for `systemctl status`."""
-        counts = (
-            f"{len(self._desired.services)} Services, {len(self._desired.vips)} addresses, {len(self._held())} here"
-        )
-        return f"{counts}; {len(self._problems)} problems: mlbctl status" if self._problems else counts
+        services, vips, held = len(self._desired.services), len(self._desired.vips), len(self._held())
+        counts = f"Services: {services}, addresses: {vips}, here: {held}"
+        return f"{counts}, problems: {len(self._problems)} (mlbctl status)" if self._problems else counts
 
     async def _turn(self) -> None:
         before = self._desired
