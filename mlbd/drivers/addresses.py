@@ -26,7 +26,7 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,11 +100,12 @@ class Addresses:
         missing = sorted(self._wanted - self._bound, key=_order)
         surplus = sorted(self._bound - self._wanted, key=_order)
         outcomes = await netlink.change([*map(_addition, missing), *map(_removal, surplus)])
-        self._refused = {
-            address: _explain(address, error) for address, error in zip(missing, outcomes, strict=False) if error
-        }
-        # The events of our own changes are queued by now: what is bound is what the kernel says, not what was asked.
-        self._catch_up()
+        self._bound |= _done(missing, outcomes)
+        self._bound -= _done(surplus, outcomes[len(missing) :])
+        if any(outcomes):
+            self._dump()  # before anybody is blamed: the event of an IPv6 address comes after the answer
+        failed = {address: error for address, error in zip(missing, outcomes, strict=False) if error}
+        self._refused = {address: _explain(address, failed[address]) for address in failed.keys() - self._bound}
 
     def _catch_up(self) -> None:
         events = self._watch.events()
@@ -156,6 +157,10 @@ class ArpAnnounce:
         except OSError:
             pass  # it could be written before; nobody is left to tell
         self._before = None
+
+
+def _done(addresses: Sequence[IPAddress], outcomes: Sequence[OSError | None]) -> set[IPAddress]:
+    return {address for address, error in zip(addresses, outcomes, strict=False) if not error}
 
 
 def _order(address: IPAddress) -> tuple[int, int]:
