@@ -54,7 +54,7 @@ def catalog(world: World) -> Catalog:
         frozenset(key.name for key in world.classes),
         default,
         refused,
-        (*several, *(_refused(reference, refusal) for reference, refusal in sorted(refused.items()))),
+        (*several, *(problem_of(reference, refusal) for reference, refusal in sorted(refused.items()))),
     )
 
 
@@ -144,5 +144,5 @@ def _default(classes: Iterable[MetalLoadBalancerClass]) -> tuple[str, tuple[Prob
     )
 
 
-def _refused(reference: Reference, refusal: Refusal) -> Problem:
+def problem_of(reference: Reference, refusal: Refusal) -> Problem:
     return Problem(Severity.ERROR, str(reference), refusal.reason, refusal.message)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlbd.model.core import Service
+from mlbd.model.desired import Refusal
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
 from .announcements import PoolCoverages, class_coverage, selects_pool
-from .catalog import Catalog, catalog
+from .bgp_objects import refused_bgp_objects
+from .catalog import Catalog, catalog, problem_of
 from .eligibility import Coverage
 from .requests import Request, choose_class, request
 from .sources import Source
@@ -28,6 +30,7 @@ class Ground:
     catalog: Catalog
     classes: Mapping[str, Coverage]
     pools: PoolCoverages
+    refused: Mapping[Reference, Refusal]
     problems: tuple[Problem, ...]
 
     def holds_for(self, world: World, node: str) -> bool:
@@ -42,6 +45,10 @@ class Ground:
                 (mine.load_balancer_pools, world.load_balancer_pools),
                 (mine.l2_advertisements, world.l2_advertisements),
                 (mine.bgp_advertisements, world.bgp_advertisements),
+                (mine.bgp_peers, world.bgp_peers),
+                (mine.bfd_profiles, world.bfd_profiles),
+                (mine.communities, world.communities),
+                (mine.secrets, world.secrets),
                 (mine.load_balancer_configurations, world.load_balancer_configurations),
             )
         )
@@ -71,8 +78,15 @@ def survey(world: World, node: str) -> Ground:
         _over_bgp(world),
         nodes,
     )
-    problems = (*book.problems, *_uncovered(classes), *_unknown_node(world, node))
-    return Ground(world, node, book, classes, pools, problems)
+    over_bgp = refused_bgp_objects(world, book.pools)
+    problems = (
+        *book.problems,
+        *(problem_of(reference, refusal) for reference, refusal in sorted(over_bgp.items())),
+        *_uncovered(classes),
+        *_unknown_pools(world),
+        *_unknown_node(world, node),
+    )
+    return Ground(world, node, book, classes, pools, {**book.refused, **over_bgp}, problems)
 
 
 def _over_bgp(world: World) -> list[str]:
@@ -98,6 +112,25 @@ def _uncovered(classes: Mapping[str, Coverage]) -> list[Problem]:
         )
         for name, cover in sorted(classes.items())
         if cover.refusal is not None
+    ]
+
+
+def _unknown_pools(world: World) -> list[Problem]:
+    """Advertisements that name pools which are not there; they stand for the others."""
+    known = {key.name for key in (*world.address_pools, *world.load_balancer_pools)}
+    named = [(Reference("L2Advertisement", key), each.pools) for key, each in world.l2_advertisements.items()]
+    named += [(Reference("BGPAdvertisement", key), each.pools) for key, each in world.bgp_advertisements.items()]
+    return [
+        Problem(
+            Severity.WARNING,
+            str(reference),
+            "PoolNotFound",
+            f"cannot announce pool {pool}, there is none of this name: make it, or correct the name",
+            "spec.ipAddressPools",
+        )
+        for reference, pools in sorted(named)
+        for pool in pools
+        if pool not in known
     ]
 
 

@@ -7,13 +7,13 @@ anything is chosen; then what a status says and is still legal is kept; then the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import IPFamilyPolicy
 from mlbd.model.desired import Refusal, Slot
-from mlbd.model.reference import Reference
 
 from .placement import digest
 from .pool_choice import automatic_pools
@@ -89,7 +89,6 @@ class _Desk:
         self._free = {
             source.reference: {family: Free(source, family) for family in source.spans} for source in sources.values()
         }
-        self._shared: dict[tuple[Reference, int, str], list[IPAddress]] = {}
 
     def set_pins_aside(self, draft: _Draft) -> None:
         request = draft.request
@@ -189,9 +188,11 @@ class _Desk:
         return max(pools, key=lambda pool: self._offer(pool, draft.request), default=None)
 
     def _offer(self, pool: Source, request: Request) -> int:
-        free, key = self._free[pool.reference], request.tenant.sharing_key
-        wanted = request.families or tuple(pool.spans)[:1]
-        shared = {family: len(self._shared.get((pool.reference, family, key), ())) if key else 0 for family in wanted}
+        free = self._free[pool.reference]
+        shared: Counter[int] = Counter(
+            address.version for address in self._ledger.shared_by(request.tenant.sharing_key) if address in pool
+        )
+        wanted = request.families or tuple(free)[:1]
         return sum(min(request.count, free[family].left + shared[family]) for family in wanted if family in free)
 
     def _next(self, draft: _Draft, index: int, family: int) -> IPAddress | Refusal:
@@ -203,9 +204,8 @@ class _Desk:
         free = self._free[source.reference].get(family)
         if free is None:
             return Refusal("NoAddressOfFamily", f"{source.reference} has no IPv{family} addresses: add some to it")
-        key = request.tenant.sharing_key
-        for address in self._shared.get((source.reference, family, key), ()) if key else ():
-            if self._refusal(address, draft, source) is None:
+        for address in self._ledger.shared_by(request.tenant.sharing_key):
+            if address.version == family and self._refusal(address, draft, source) is None:
                 return address
         found = free.find(digest(f"{request.seed}#{index}/{family}"))
         if found is None:
@@ -218,10 +218,6 @@ class _Desk:
         source, tenant = draft.source, draft.request.tenant
         assert source is not None, "an address is given from a source"
         draft.addresses[place] = address
-        if tenant.sharing_key:
-            shared = self._shared.setdefault((source.reference, address.version, tenant.sharing_key), [])
-            if address not in shared:
-                shared.append(address)
         self._ledger.take((address,), tenant)
         self._free[source.reference][address.version].take(address)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlbd.model.address import IPAddress
@@ -41,13 +41,15 @@ class Ledger:
 
     def __init__(self) -> None:
         self._tenants: dict[IPAddress, list[Tenant]] = {}
-
-    def __contains__(self, address: IPAddress) -> bool:
-        return address in self._tenants
+        self._shared: dict[str, dict[IPAddress, None]] = {}  # by sharing key, in the order of their giving
 
     @property
-    def used(self) -> Mapping[IPAddress, list[Tenant]]:
+    def used(self) -> Iterable[IPAddress]:
         return self._tenants
+
+    def shared_by(self, sharing_key: str) -> Iterable[IPAddress]:
+        """The addresses that were given under a sharing key."""
+        return self._shared.get(sharing_key, {}) if sharing_key else ()
 
     def refusal(self, address: IPAddress, tenant: Tenant) -> Refusal | None:
         """Why `tenant` may not have the address; None when it may."""
@@ -66,12 +68,16 @@ class Ledger:
     def take(self, addresses: Iterable[IPAddress], tenant: Tenant) -> None:
         for address in addresses:
             self._tenants.setdefault(address, []).append(tenant)
+            if tenant.sharing_key:
+                self._shared.setdefault(tenant.sharing_key, {})[address] = None
 
     def release(self, key: Key, addresses: Iterable[IPAddress]) -> None:
         for address in addresses:
             self._tenants[address] = [tenant for tenant in self._tenants[address] if tenant.key != key]
             if not self._tenants[address]:
                 del self._tenants[address]
+                for shared in self._shared.values():
+                    shared.pop(address, None)
 
 
 def _taken(address: IPAddress, tenant: Tenant, other: Tenant) -> str:
