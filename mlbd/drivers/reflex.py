@@ -68,6 +68,7 @@ class _Child:
     writer: asyncio.StreamWriter
     prioritized: bool = False
     pings: int = 0
+    stuck: bool = False
     pong: Pong = _NO_PONG
     pong_at: float | None = None
     problems: dict[str, str] = field(default_factory=dict)
@@ -85,7 +86,8 @@ class Reflex:
         self._child: _Child | None = None
         self._problem: str | None = None
         self._restarts = 0
-        self._closed = False
+        self._closed = asyncio.Event()
+        self._held: set[Address] = set()
 
     async def apply(self, links: Iterable[Link], claims: Iterable[Claim]) -> None:
         """The whole desired part; only differences are sent. Returns before they have taken effect."""
@@ -94,6 +96,7 @@ class Reflex:
         dropped = self._claims.keys() - wanted.keys()
         new_links = links != self._links
         self._links, self._claims = links, wanted
+        self._held -= dropped
         for address in dropped:
             self._vips.pop(address, None)
         if new_links:
@@ -123,22 +126,23 @@ class Reflex:
         """Keeps one reflex alive until `close`: restarts it at once the first time, with back-off after that."""
         loop = asyncio.get_running_loop()
         back_off = 0.0
-        while True:
+        while not self._closed.is_set():
             started = loop.time()
             try:
                 await self._live()
             except OSError as error:
                 self._problem = f"cannot start the reflex: {error.strerror}; it is tried again"
-            if self._closed:
+            if self._closed.is_set():
                 return
             self._restarts += 1
             back_off = 0.0 if loop.time() - started > _STABLE else back_off
-            await asyncio.sleep(back_off)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), back_off)
             back_off = min(max(2 * back_off, _FIRST_BACK_OFF), _LONGEST_BACK_OFF)
 
     async def close(self) -> None:
         """The reflex ends with its control socket; nothing is announced on leaving."""
-        self._closed = True
+        self._closed.set()
         if self._child is not None:
             self._child.writer.close()
             await self._child.process.wait()
@@ -146,6 +150,8 @@ class Reflex:
     async def _live(self) -> None:
         """One life of the reflex, from start to end."""
         child = self._child = await _spawn()
+        if self._closed.is_set():
+            child.writer.close()
         self._send(self._everything())
         pinger = asyncio.create_task(self._ping(child))
         try:
@@ -163,14 +169,12 @@ class Reflex:
         with contextlib.suppress(ProcessLookupError):
             child.process.kill()
         code = await asyncio.shield(child.process.wait())
-        self._problem = (
-            None if self._closed else f"cannot keep the reflex running: it ended with code {code}; restarted"
-        )
+        reason = f"it did not answer {STUCK_AFTER} pings" if child.stuck else f"it ended with code {code}"
+        self._problem = f"cannot keep the reflex running: {reason}; a new one was started, see the journal"
 
     def _everything(self) -> list[bytes]:
         """For a new reflex. What the last one held needs no probe, so it is announced at once."""
-        held = {address for address, change in self._vips.items() if change.state is State.HOLDING}
-        claims = [replace(c, probe=c.probe and c.address not in held) for c in self._claims.values()]
+        claims = [replace(c, probe=c.probe and c.address not in self._held) for c in self._claims.values()]
         return [encode(Start(self._node)), encode(Links(self._links)), *claim_lines(claims, ())]
 
     async def _ping(self, child: _Child) -> None:
@@ -178,7 +182,10 @@ class Reflex:
         while child.pings - child.pong.number < STUCK_AFTER:
             child.pings += 1
             self._send([encode(Ping(child.pings))])
+            if child.pings * PING_INTERVAL > _STABLE:
+                self._problem = None
             await asyncio.sleep(PING_INTERVAL)
+        child.stuck = True
         with contextlib.suppress(ProcessLookupError):
             child.process.kill()
 
@@ -200,6 +207,8 @@ class Reflex:
                 # A late word about an address that was dropped meanwhile.
                 if address in self._claims:
                     self._vips[address] = report
+                    if report.state is State.HOLDING:
+                        self._held.add(address)
                     self._on_change(report)
             case ConflictSeen():
                 self._on_change(report)
@@ -212,6 +221,10 @@ async def _spawn() -> _Child:
     with theirs:
         fd = theirs.fileno()
         argv = (sys.executable, "-m", "mlbd.reflex", "--fd", str(fd))
-        process = await asyncio.create_subprocess_exec(*argv, pass_fds=[fd], stdin=asyncio.subprocess.DEVNULL)
+        try:
+            process = await asyncio.create_subprocess_exec(*argv, pass_fds=[fd], stdin=asyncio.subprocess.DEVNULL)
+        except BaseException:
+            ours.close()
+            raise
     reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
     return _Child(process, reader, writer)

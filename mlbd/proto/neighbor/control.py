@@ -20,6 +20,9 @@ MAX_LINE: Final = 1 << 20
 CLAIMS_PER_LINE: Final = 32
 """Reading more at once would keep a question waiting for longer than a millisecond."""
 
+# What json.loads and the constructors below raise on anything but our own lines.
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
 Address = IPv4Address | IPv6Address
 
 
@@ -141,14 +144,14 @@ def encode(message: Order | Report) -> bytes:
 def decode_order(line: bytes) -> Order | Unreadable:
     try:
         return _order(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         return Unreadable(f"cannot read a line of mlbd: {error!r:.200}")
 
 
 def decode_report(line: bytes) -> Report | Unreadable:
     try:
         return _report(json.loads(line))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         return Unreadable(f"cannot read a line of the reflex: {error!r:.200}")
 
 

@@ -1,0 +1,206 @@
+"""The owner of the reflex: its child dies, freezes, and never outlives the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from mlbd.drivers.reflex import ChildStatus, Reflex
+from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.neighbor.frame import parse_mac
+from mlbd.proto.neighbor.link import Claim, Link
+from mlbd.proto.neighbor.vip import State
+from tests.lab import Frame, Host, Lab, wait_for
+
+VIP, OTHER_VIP = ip_address("192.0.2.10"), ip_address("192.0.2.11")
+
+
+class Node:
+    """A host with one link and a driver that runs in it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.host: Host = lab.host("node")
+        eth0 = self.host.connect(lab.segment("lan"), "eth0", "192.0.2.1/24")
+        self.link = Link(eth0.index, "eth0", parse_mac(eth0.mac))
+        self.changes: list[VipChanged | ConflictSeen] = []
+        self.reflex = Reflex("node-1", self.changes.append)
+
+    def claim(self, address: object = VIP, *, probe: bool = True) -> Claim:
+        return Claim(ip_address(str(address)), (self.link.index,), ("node-1",), probe)
+
+    async def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    def holds(self, address: object = VIP) -> bool:
+        change = self.status().vips.get(ip_address(str(address)))
+        return change is not None and change.state is State.HOLDING
+
+    def status(self) -> ChildStatus:
+        return self.reflex.status(asyncio.get_running_loop().time())
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        running = asyncio.create_task(self.reflex.run())
+        try:
+            yield
+        finally:
+            await self.reflex.close()
+            await running
+
+    def play(self, scene: Callable[[], Awaitable[None]]) -> None:
+        async def whole() -> None:
+            async with self.running():
+                await scene()
+
+        with self.host.enter():
+            asyncio.run(whole())
+
+
+@pytest.fixture
+def node(lab: Lab) -> Node:
+    return Node(lab)
+
+
+def announced(frame: Frame) -> bool:
+    return frame.sent and frame.octets[28:32] == VIP.packed and frame.octets[38:42] == VIP.packed
+
+
+def test_probes_then_holds_and_reports(node: Node) -> None:
+    async def scene() -> None:
+        await node.reflex.apply([node.link], [node.claim()])
+        await node.until(node.holds)
+        await node.until(lambda: node.status().last_pong is not None and node.status().counters)
+        status = node.status()
+        assert status.alive
+        assert status.prioritized
+        assert status.restarts == 0
+        assert not status.problems
+        assert [change.state for change in node.changes] == [State.PROBING, State.HOLDING]
+
+    node.play(scene)
+
+
+def test_claims_before_the_child_is_there_are_not_lost(node: Node) -> None:
+    async def whole() -> None:
+        await node.reflex.apply([node.link], [node.claim()])
+        async with node.running():
+            await node.until(node.holds)
+
+    with node.host.enter():
+        asyncio.run(whole())
+
+
+def test_applying_twice_sends_nothing_and_a_change_only_the_difference(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        claims = [node.claim(VIP), node.claim(OTHER_VIP)]
+        await node.reflex.apply([node.link], claims)
+        await node.until(lambda: node.holds(VIP) and node.holds(OTHER_VIP))
+        sent: list[bytes] = []
+        monkeypatch.setattr(node.reflex, "_send", sent.extend)
+        await node.reflex.apply([node.link], claims)
+        assert [line for line in sent if b"ping" not in line] == []
+        await node.reflex.apply([node.link], [node.claim(VIP)])
+        lines = [line for line in sent if b"ping" not in line]
+        assert lines == [b'{"op":"claims","set":[],"drop":["192.0.2.11"]}\n']
+        assert list(node.status().vips) == [VIP]
+
+    node.play(scene)
+
+
+def test_a_killed_reflex_is_replaced_and_announces_without_a_probe(node: Node) -> None:
+    async def scene() -> None:
+        await node.reflex.apply([node.link], [node.claim()])
+        await node.until(node.holds)
+        pid = node.status().pid
+        assert pid is not None
+        node.changes.clear()
+        with node.host.capture("eth0") as capture:
+            killed = time.time()
+            os.kill(pid, signal.SIGKILL)
+            await node.until(lambda: any(announced(frame) and frame.time > killed for frame in capture.frames()))
+        await node.until(lambda: node.changes)
+        assert [change.state for change in node.changes if isinstance(change, VipChanged)] == [State.HOLDING]
+        assert node.status().pid != pid
+        assert node.status().restarts == 1
+        assert "ended with code -9" in node.status().problems["reflex"]
+
+    node.play(scene)
+
+
+def test_a_reflex_that_cannot_live_is_tried_again_ever_more_slowly(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nonexistent/python")
+
+    async def scene() -> None:
+        await node.reflex.apply([node.link], [node.claim()])
+        await node.until(lambda: node.reflex._restarts >= 3)
+        status = node.status()
+        assert not status.alive
+        assert status.pid is None
+        assert status.problems["reflex"].startswith("cannot start the reflex: No such file")
+        monkeypatch.undo()
+        await node.until(node.holds)
+
+    node.play(scene)
+
+
+def test_a_frozen_reflex_is_replaced(node: Node) -> None:
+    async def scene() -> None:
+        await node.reflex.apply([node.link], [node.claim()])
+        await node.until(node.holds)
+        pid = node.status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        await node.until(lambda: node.status().alive and node.status().pid != pid, seconds=30)
+        assert "did not answer 5 pings" in node.status().problems["reflex"]
+        await node.until(node.holds)
+
+    node.play(scene)
+
+
+def test_the_child_is_gone_after_close(node: Node) -> None:
+    pids: list[int] = []
+
+    async def scene() -> None:
+        await node.until(lambda: node.status().pid)
+        pids.append(node.status().pid or 0)
+
+    node.play(scene)
+    assert not Path(f"/proc/{pids[0]}").exists()
+
+
+DAEMON = """
+import asyncio
+from mlbd.drivers.reflex import Reflex
+
+async def main():
+    reflex = Reflex("node-1", lambda change: None)
+    running = asyncio.create_task(reflex.run())
+    while not (pid := reflex.status(0).pid) or not reflex.status(0).last_pong:
+        await asyncio.sleep(0.01)
+    print(pid, flush=True)
+    await running
+
+asyncio.run(main())
+"""
+
+
+def test_the_child_does_not_survive_a_killed_daemon(lab: Lab) -> None:
+    daemon = lab.host("node").spawn(sys.executable, "-c", DAEMON, stdout=-1)
+    assert daemon.stdout is not None
+    child = Path(f"/proc/{daemon.stdout.readline().strip()}")
+    assert b"mlbd.reflex" in (child / "cmdline").read_bytes()
+    daemon.kill()
+    wait_for(lambda: not child.exists() or not (child / "cmdline").read_bytes(), what="the end of the reflex")

@@ -1,0 +1,317 @@
+"""The announcer under a clock that the test moves."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from itertools import pairwise
+
+import pytest
+
+from mlbd.proto.neighbor import arp, ndp
+from mlbd.proto.neighbor.announcer import BATCH, Action, Announcer, Contested, Send, StateChanged, first_alive
+from mlbd.proto.neighbor.link import Claim, Link
+from mlbd.proto.neighbor.ndp import Advertisement, Solicitation
+from mlbd.proto.neighbor.responder import Packet
+from mlbd.proto.neighbor.vip import State
+
+OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("020000000099")
+ETH0, ETH1 = Link(2, "eth0", OURS), Link(3, "eth1", bytes.fromhex("020000000003"))
+VIP, VIP6 = ip_address("192.0.2.10"), ip_address("2001:db8::10")
+FOREVER = 10_000.0
+
+
+class Clocked:
+    """An announcer and its time."""
+
+    def __init__(self, *claims: Claim, links: tuple[Link, ...] = (ETH0,), node: str = "node-1") -> None:
+        self.machine = Announcer(node, alive=lambda _: True)
+        self.now = 1000.0
+        self.log: list[tuple[float, Action]] = []
+        self.note(self.machine.links(links, self.now))
+        self.note(self.machine.claims(claims, (), self.now))
+
+    def note(self, actions: list[Action]) -> None:
+        self.log += [(self.now, action) for action in actions]
+
+    def until(self, end: float) -> None:
+        while (deadline := self.machine.deadline()) is not None and deadline <= end:
+            self.now = max(self.now, deadline)
+            self.note(self.machine.expire(self.now))
+        self.now = end
+
+    def receive(self, packet: Packet, link: Link = ETH0) -> None:
+        self.note(self.machine.receive(packet, link, self.now))
+
+    def states(self) -> list[State]:
+        return [action.state for _, action in self.log if isinstance(action, StateChanged)]
+
+    def sent(self, announces: bool = True) -> list[tuple[float, Send]]:
+        return [(at, act) for at, act in self.log if isinstance(act, Send) and act.announces is announces]
+
+    def contested(self) -> list[float]:
+        return [at for at, action in self.log if isinstance(action, Contested)]
+
+
+def claim(address: object = VIP, *, probe: bool = False, links: tuple[int, ...] = (2,), first: str = "node-1") -> Claim:
+    return Claim(ip_address(str(address)), links, (first, "node-9"), probe)
+
+
+def arp_claim(mac: bytes = THEIRS) -> Packet:
+    packet = arp.decode(arp.encode(OURS, arp.REPLY, mac, VIP.packed, OURS, bytes(4)))
+    assert isinstance(packet, arp.ArpPacket)
+    return packet
+
+
+def arp_probe(mac: bytes = THEIRS) -> Packet:
+    packet = arp.decode(arp.probe(mac, VIP.packed))
+    assert isinstance(packet, arp.ArpPacket)
+    return packet
+
+
+def advertisement(mac: bytes = THEIRS, flags: int = ndp.OVERRIDE) -> Packet:
+    return Advertisement(OURS, mac, VIP6.packed, ndp.ALL_NODES, VIP6.packed, flags, mac)
+
+
+def test_a_take_over_announces_at_once_five_times_and_holds() -> None:
+    it = Clocked(claim())
+    it.until(1006)
+    assert it.states() == [State.HOLDING]
+    assert [round(at - 1000, 3) for at, _ in it.sent()] == [0, 0, 1.1, 1.1, 2.2, 2.2, 3.3, 3.3, 4.4, 4.4]
+    assert [send.frame for _, send in it.sent()[:2]] == list(arp.announcements(OURS, VIP.packed))
+    assert it.machine.held == {VIP.packed: frozenset([2])}
+
+
+def test_held_addresses_are_announced_every_thirty_seconds() -> None:
+    it = Clocked(claim(VIP6))
+    it.until(1000 + 300)
+    times = sorted({at for at, _ in it.sent()})[5:]
+    assert len(times) in (9, 10)
+    assert {round(later - sooner, 3) for sooner, later in pairwise(times)} == {30.0}
+    assert it.sent()[-1][1].frame == ndp.announcement(OURS, VIP6.packed)
+
+
+def test_refreshes_of_a_thousand_are_spread() -> None:
+    it = Clocked(*(claim(VIP + i) for i in range(1000)))
+    it.until(1040)
+    seconds = [int(at) for at, _ in it.sent() if 1010 <= at < 1040]
+    assert len(seconds) == 2000
+    assert max(seconds.count(second) for second in set(seconds)) < 2 * 2000 / 30
+
+
+def test_a_take_over_of_a_thousand_goes_in_batches() -> None:
+    it = Clocked(*(claim(VIP + i) for i in range(1000)))
+    actions = it.machine.expire(it.now)
+    assert len(actions) == 2 * BATCH
+    deadline = it.machine.deadline()
+    assert deadline is not None
+    assert deadline <= it.now
+
+
+@pytest.mark.parametrize(
+    ("address", "probe"), [(VIP, arp.probe(OURS, VIP.packed)), (VIP6, ndp.probe(OURS, VIP6.packed))]
+)
+def test_an_unknown_address_is_probed_three_times_within_100_ms(address: object, probe: bytes) -> None:
+    it = Clocked(claim(address, probe=True))
+    it.until(1000.0999)
+    assert it.states() == [State.PROBING]
+    assert [send.frame for _, send in it.sent(announces=False)] == [probe] * 3
+    assert not it.machine.held
+    it.until(1000.1001)
+    assert it.states() == [State.PROBING, State.HOLDING]
+    assert it.sent()
+
+
+@pytest.mark.parametrize(
+    ("address", "packet"),
+    [
+        (VIP, arp_claim()),
+        (VIP, arp_probe()),
+        (VIP6, advertisement()),
+        (VIP6, advertisement(flags=0)),
+        (VIP6, Solicitation(OURS, THEIRS, bytes(16), ndp.solicited_node(VIP6.packed), VIP6.packed, None)),
+    ],
+    ids=["ARP reply", "ARP probe at the same time", "NA", "NA of a proxy", "DAD at the same time"],
+)
+def test_an_answered_probe_is_a_conflict(address: object, packet: Packet) -> None:
+    it = Clocked(claim(address, probe=True))
+    it.until(1000.05)
+    it.receive(packet)
+    it.until(1009)
+    assert it.log[-1][1] == StateChanged(ip_address(str(address)).packed, State.CONFLICT, THEIRS, 2)
+    assert not it.machine.held
+    assert not it.sent()
+
+
+def test_after_a_conflict_the_address_is_probed_again_and_taken_when_free() -> None:
+    it = Clocked(claim(probe=True))
+    it.until(1000.05)
+    it.receive(arp_claim())
+    it.until(1010.04)
+    assert len(it.sent(announces=False)) == 2
+    it.until(1010.2)
+    assert len(it.sent(announces=False)) == 5
+    assert it.states() == [State.PROBING, State.CONFLICT, State.HOLDING]
+
+
+def test_after_ten_conflicts_probes_are_a_minute_apart() -> None:
+    it = Clocked(claim(probe=True))
+    waits = []
+    for _ in range(12):
+        it.receive(arp_claim())
+        deadline = it.machine.deadline()
+        assert deadline is not None
+        waits.append(round(deadline - it.now))
+        it.until(deadline)
+    assert waits == [10] * 10 + [60] * 2
+
+
+def test_claims_while_waiting_to_retry_do_not_put_the_retry_off() -> None:
+    it = Clocked(claim(probe=True))
+    it.receive(arp_claim())
+    deadline = it.machine.deadline()
+    it.now += 5
+    it.receive(arp_claim())
+    assert it.machine.deadline() == deadline
+
+
+@pytest.mark.parametrize(("address", "packet"), [(VIP, arp_claim()), (VIP6, advertisement())])
+def test_a_held_address_is_defended_once_in_ten_seconds(address: object, packet: Packet) -> None:
+    it = Clocked(claim(address))
+    it.until(1006)
+    before = len(it.sent())
+    for second in (6, 7, 15, 17, 26.9, 27.1):
+        it.now = 1000.0 + second
+        it.receive(packet)
+    assert it.contested() == [1006, 1017, 1027.1]
+    assert len(it.sent()) - before == 3 * (2 if address == VIP else 1)
+    assert it.states() == [State.HOLDING]
+
+
+@pytest.mark.parametrize(
+    ("address", "packet"),
+    [
+        (VIP, arp_probe()),
+        (VIP, arp_claim(OURS)),
+        (VIP, arp_claim(ETH1.mac)),
+        (VIP6, advertisement(flags=ndp.SOLICITED)),
+        (VIP6, Solicitation(OURS, THEIRS, VIP6.packed, VIP6.packed, VIP6.packed, None)),
+    ],
+    ids=["probe", "own frame", "own other link on the same segment", "NA of a proxy", "question"],
+)
+def test_what_is_no_claim_against_a_holder(address: object, packet: Packet) -> None:
+    it = Clocked(claim(address), links=(ETH0, ETH1))
+    it.receive(packet)
+    assert not it.contested()
+
+
+def test_only_the_first_in_the_list_holds() -> None:
+    it = Clocked(claim(first="node-2"))
+    it.until(1050)
+    assert it.states() == [State.STANDBY]
+    assert not it.sent()
+    assert it.machine.deadline() is None
+
+
+def test_a_new_order_moves_the_address() -> None:
+    it = Clocked(claim())
+    it.until(1006)
+    it.note(it.machine.claims([claim(first="node-2")], (), it.now))
+    assert not it.machine.held
+    it.until(1100)
+    count = len(it.sent())
+    it.note(it.machine.claims([claim(probe=True)], (), it.now))
+    it.until(1106)
+    assert it.states() == [State.HOLDING, State.STANDBY, State.HOLDING]  # held before: not probed again
+    assert len(it.sent()) >= count + 10
+
+
+def test_first_alive() -> None:
+    assert first_alive(("a", "b", "c"), lambda node: node != "a") == "b"
+    assert first_alive(("a",), lambda _: False) is None
+
+
+def test_a_dropped_address_is_neither_answered_nor_announced_nor_admitted() -> None:
+    it = Clocked(claim())
+    it.note(it.machine.claims([], [VIP.packed], it.now))
+    it.until(1100)
+    assert not it.sent()
+    assert not it.machine.held
+    assert not it.machine.active(2)
+
+
+def test_a_claim_repeated_changes_nothing() -> None:
+    it = Clocked(claim())
+    it.until(1006)
+    before = len(it.log)
+    it.note(it.machine.claims([claim()], (), it.now))
+    it.note(it.machine.links([ETH0], it.now))
+    it.until(1006.5)
+    assert len([a for _, a in it.log[before:] if not isinstance(a, Send)]) == 0
+    assert len(it.sent()) == 10
+
+
+@pytest.mark.parametrize("links", [(ETH0, ETH1), (Link(2, "eth0", THEIRS),)], ids=["new link", "other MAC"])
+def test_a_burst_for_a_link_or_mac_that_neighbours_do_not_know(links: tuple[Link, ...]) -> None:
+    it = Clocked(claim(links=(2, 3)))
+    it.until(1006)
+    it.log.clear()
+    it.note(it.machine.links(links, it.now))
+    it.until(1011)
+    rounds = {at for at, _ in it.sent()}
+    assert len(rounds) >= 5
+    assert {send.frame[6:12] for _, send in it.sent()} == {link.mac for link in links}
+    assert not it.states()
+
+
+def test_a_claim_for_one_more_link_is_announced_and_answered_there() -> None:
+    it = Clocked(claim(), links=(ETH0, ETH1))
+    it.until(1006)
+    it.log.clear()
+    it.note(it.machine.claims([claim(links=(2, 3))], (), it.now))
+    it.until(1007)
+    assert {send.link for _, send in it.sent()} == {2, 3}
+    assert it.machine.held[VIP.packed] == {2, 3}
+
+
+def test_without_a_link_it_is_silent_until_there_is_one() -> None:
+    it = Clocked(claim(), links=())
+    it.until(1005)
+    it.note(it.machine.links([ETH0], it.now))
+    it.until(1006)
+    assert it.states() == [State.SILENT, State.HOLDING]
+    assert it.sent()
+    it.note(it.machine.links([], it.now))
+    assert it.states()[-1] is State.SILENT
+    assert not it.machine.held
+
+
+def test_silence_and_resume() -> None:
+    it = Clocked(claim(probe=True), claim(VIP6, first="node-2"))
+    it.until(1020)
+    it.note(it.machine.silence(it.now))
+    assert not it.machine.held
+    before = len(it.sent())
+    it.until(1100)
+    assert len(it.sent()) == before
+    it.note(it.machine.resume(it.now))
+    it.until(1106)
+    assert it.machine.held == {VIP.packed: frozenset([2])}
+    assert it.states()[2:] == [State.HOLDING, State.SILENT, State.SILENT, State.HOLDING, State.STANDBY]
+    assert len(it.sent()) >= before + 10
+
+
+def test_claims_while_silent_wait() -> None:
+    it = Clocked()
+    it.note(it.machine.silence(it.now))
+    it.note(it.machine.claims([claim()], (), it.now))
+    it.until(1010)
+    assert it.states() == [State.SILENT]
+    assert not it.sent()
+
+
+def test_timers_do_not_pile_up() -> None:
+    it = Clocked(claim())
+    for _ in range(10_000):
+        it.receive(arp_claim())
+        it.note(it.machine.claims([claim()], (), it.now))
+    assert len(it.machine._timers) < 10
