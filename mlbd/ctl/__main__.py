@@ -28,7 +28,7 @@ class Commands(click.Group):
 @click.command("mlbctl", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--socket",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who may is for the socket to say
     default=SOCKET,
     show_default=True,
     help="The control socket of the mlbd to ask.",

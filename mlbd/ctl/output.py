@@ -8,14 +8,15 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import click
 
-from .errors import CtlError
+from .errors import CtlError, Exit
 from .tables import Screen
 
 WATCH_SECONDS = 2.0
@@ -68,13 +69,23 @@ class Output:
     def _watch(self, fetch: Callable[[], Any], draw: Draw, empty: str) -> None:
         """Until Ctrl-C. What cannot be fetched now may be there again in a moment, so an error is only shown."""
         paint = _full_screen() if sys.stdout.isatty() else click.echo
-        while True:
-            try:
-                value = fetch()
-                paint(empty if self.for_people and empty and not value else self.text(value, draw, screen()))
-            except CtlError as error:
-                paint(f"mlbctl: {error.message}")
-            time.sleep(WATCH_SECONDS)
+        with until_interrupted():
+            while True:
+                try:
+                    value = fetch()
+                    paint(empty if self.for_people and empty and not value else self.text(value, draw, screen()))
+                except CtlError as error:
+                    paint(f"mlbctl: {error.message}")
+                time.sleep(WATCH_SECONDS)
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """For what has no other end: Ctrl-C is then no failure."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(Exit.OK) from None
 
 
 def screen() -> Screen:

@@ -53,7 +53,7 @@ WEB = ServiceStatus(
     ),
     reason="PoolExhausted",
     message="cannot give slot 2 an address: class public has none left",
-    refused_nodes={"node-3": "cannot hold addresses: it is labelled to be excluded"},
+    refused_nodes={"node-3": "the node's condition NetworkUnavailable is true"},
 )
 API = ServiceStatus(
     namespace="shop",
@@ -74,8 +74,10 @@ DNS = ServiceStatus(
     ports=("53/UDP",),
     wanted=1,
     assigned=1,
-    announced=True,
+    announced=False,
     addresses=(address(0, "192.0.2.12", ("node-1", "node-2"), VipState.CONFLICT),),
+    reason="AddressConflict",
+    message="cannot take 192.0.2.12: 02:00:5e:00:53:99 on eth0 has it; find that host",
 )
 
 PROBLEMS = (
@@ -85,7 +87,7 @@ PROBLEMS = (
         "UnknownField",
         "cannot use field spec.podCIRD: Node has none of that name; remove it or correct its name",
         field="spec.podCIRD",
-        file="/var/lib/mlbd/state/node-4.yaml:1",
+        file="/var/lib/mlbd/state/node-4.yaml",
     ),
     Problem(
         Severity.ERROR,
@@ -132,11 +134,11 @@ STATUS = Status(
     nodes=(
         NodeStatus("node-1", True, ("198.51.100.1",), ("public",), 2),
         NodeStatus("node-2", False, ("198.51.100.2", "2001:db8::2"), ("public",), 2),
-        NodeStatus("node-3", False, ("198.51.100.3",), (), 0, "cannot hold addresses: it is labelled to be excluded"),
+        NodeStatus("node-3", False, ("198.51.100.3",), (), 0, "holds nothing: its network is unavailable"),
     ),
     links=(
         LinkStatus("eth0", 2, "02:00:5e:00:53:01", True, 2, ("198.51.100.1/24",)),
-        LinkStatus("eth1", 3, "02:00:5e:00:53:02", False, 0, (), "cannot announce: it has no carrier"),
+        LinkStatus("eth1", 3, "02:00:5e:00:53:02", False, 0, (), "has no carrier: check its cable or its lower link"),
     ),
     state=(
         DirectoryStatus("/etc/mlbd/state.d", True, 2, 7),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -19,6 +20,8 @@ from mlbd.model.reference import Reference
 from mlbd.model.status import Problem, Severity
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+#: mlbd reads no longer file either.
+_MOST_OCTETS = 16 << 20
 
 
 @click.command()
@@ -51,10 +54,11 @@ class _Checked:
     def objects(self) -> int:
         return len(self._places)
 
-    def add(self, source: str, data: bytes | OSError) -> None:
+    def add(self, source: str, data: bytes | str) -> None:
+        """`data` is a file's octets, or why it has none."""
         self.files += 1
-        if isinstance(data, OSError):
-            message = f"cannot read {source}: {data.strerror}"
+        if isinstance(data, str):
+            message = f"cannot read {source}: {data}"
             self.problems.append(Problem(Severity.ERROR, source, "BrokenFile", message, file=source))
             return
         contents = manifest.read(data, source)
@@ -70,27 +74,30 @@ class _Checked:
         self.problems.append(Problem(Severity.ERROR, reference, "DuplicateObject", message, file=second))
 
 
-def _sources(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | OSError]]:
+def _sources(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | str]]:
     """Each file's name with its octets, or with why it has none."""
     for name in files:
         if name == "-":
-            yield "standard input", sys.stdin.buffer.read()
+            yield "standard input", _read(sys.stdin.buffer)
             continue
-        try:
-            inside = sorted(path for path in Path(name).iterdir() if path.suffix in _SUFFIXES)
-        except NotADirectoryError:
-            inside = [Path(name)]
-        except OSError as error:
-            yield name, error
-            continue
-        yield from ((str(path), _octets(path)) for path in inside)
+        path = Path(name)
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        manifests = [file for file in inside if file.suffix in _SUFFIXES and not file.name.startswith(".")]
+        for file in manifests if path.is_dir() else [path]:
+            yield os.fsencode(file).decode("utf-8", "backslashreplace"), _contents(file)
 
 
-def _octets(path: Path) -> bytes | OSError:
+def _contents(path: Path) -> bytes | str:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return _read(file)
     except OSError as error:
-        return error
+        return f"{error.strerror}"
+
+
+def _read(file: BinaryIO) -> bytes | str:
+    data = file.read(_MOST_OCTETS + 1)
+    return data if len(data) <= _MOST_OCTETS else f"it has more than {_MOST_OCTETS >> 20} MiB, split it"
 
 
 def draw(problems: Any, screen: Screen, wide: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mlbd.ctl.client import Client
-from mlbd.ctl.output import Format, Output, format_option, screen
+from mlbd.ctl.output import Format, Output, format_option, screen, until_interrupted
 from mlbd.ctl.tables import Screen, sentence
 from mlbd.ctl.words import clock
 
@@ -26,8 +26,9 @@ def command(client: Client, follow: bool, format: Format) -> None:
     if not follow:
         output.show(lambda: list(client.lines("events", follow=False)), draw, "Nothing has happened yet.")
         return
-    for event in client.lines("events", follow=True):
-        click.echo(json.dumps(event) if format is Format.JSON else output.text([event], draw, screen()))
+    with until_interrupted():
+        for event in client.lines("events", follow=True):
+            click.echo(json.dumps(event) if format is Format.JSON else output.text([event], draw, screen()))
 
 
 def draw(events: Any, screen: Screen, wide: bool) -> list[str]:

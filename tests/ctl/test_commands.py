@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mlbd.ctl.__main__ import COMMANDS, main
+from mlbd.ctl.errors import Exit
+from mlbd.model.status import ReflexStatus
+from tests.ctl.canned import STATUS, Daemon
+from tests.ctl.serving import READERS, Served, as_user, directory, serve
+from tests.ctl.terminal import MLBCTL, environment, piped, start_at_terminal
+from tests.drivers.test_control import NOBODY, READERS_GID, record
+from tests.lab import wait_for
+
+ASKING = [name for name in COMMANDS if name != "check"]
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+@pytest.fixture
+def served(daemon: Daemon) -> Iterator[Served]:
+    with directory() as parent, serve(daemon, parent / "mlbd.sock") as running:
+        yield running
+
+
+def run(socket_path: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["--socket", str(socket_path), *arguments])
+
+
+def arguments(command: str) -> list[str]:
+    return [command, "shop/web"] if command == "why" else [command]
+
+
+# Exit status
+
+
+def test_nothing_wrong_is_0(daemon: Daemon, served: Served) -> None:
+    daemon.current = dataclasses.replace(STATUS, problems=STATUS.problems[:1])  # a warning
+    for command in ASKING:
+        assert run(served.path, *arguments(command)).exit_code == Exit.OK == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dataclasses.replace(STATUS, problems=STATUS.problems[1:]),
+        dataclasses.replace(STATUS, problems=(), ready=False),
+        dataclasses.replace(STATUS, problems=(), reflex=ReflexStatus(None, False, False, 3)),
+    ],
+    ids=["error", "not ready", "no reflex"],
+)
+@pytest.mark.parametrize("command", [["status"], ["status", "-o", "json"], ["status", "-o", "wide"], ["reload"]])
+def test_something_wrong_is_1(daemon: Daemon, served: Served, wrong: object, command: list[str]) -> None:
+    daemon.current = wrong  # type: ignore[assignment]
+    result = run(served.path, *command)
+    assert result.exit_code == Exit.WRONG == 1
+    assert result.stdout
+
+
+def test_the_daemon_tells_what_the_reflex_and_the_links_lack(daemon: Daemon, served: Served) -> None:
+    daemon.current = dataclasses.replace(
+        STATUS, ready=False, links=STATUS.links[1:], reflex=ReflexStatus(None, False, False, 3)
+    )
+    shown = run(served.path, "status").stdout
+    assert "node-1: not ready, up" in shown
+    assert "none can announce; `mlbctl links` tells why" in shown
+    assert "dead, restarted 3 times: nothing is answered or announced" in shown
+
+
+@pytest.mark.parametrize(
+    "wrong", [["nonsense"], ["why"], ["check"], ["status", "-o", "xml"], ["pools", "extra"], ["status", "--nonsense"]]
+)
+def test_wrong_usage_is_2(served: Served, wrong: list[str]) -> None:
+    result = run(served.path, *wrong)
+    assert result.exit_code == Exit.USAGE == 2
+    assert result.stderr
+
+
+@pytest.mark.parametrize("command", ASKING)
+def test_no_daemon_is_4_and_said_kindly(command: str) -> None:
+    with directory() as parent:
+        result = run(parent / "mlbd.sock", *arguments(command))
+    assert (result.exit_code, result.stdout) == (Exit.UNREACHABLE, "")
+    assert result.stderr.startswith("mlbctl: cannot reach mlbd: there is no ")
+    assert "systemctl status mlbd" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert Exit.UNREACHABLE == 4
+
+
+def test_a_dead_daemons_socket_is_4() -> None:
+    with directory() as parent:
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(parent / "mlbd.sock"))
+        result = run(parent / "mlbd.sock", "status")
+    assert result.exit_code == 4
+    assert "nobody answers" in result.stderr
+    assert "journalctl -u mlbd" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\n\r\n<html>", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 500 No\r\n\r\n{", b"\0" * 9],
+)
+def test_nonsense_instead_of_an_answer_is_4(answer: bytes) -> None:
+    with directory() as parent, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(parent / "mlbd.sock"))
+        listener.listen()
+        client = subprocess.Popen(
+            [MLBCTL, "--socket", parent / "mlbd.sock", "status"], env=environment(), stderr=subprocess.PIPE
+        )
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+        _, told = client.communicate(timeout=20)
+    assert client.returncode == 4
+    assert told.startswith(b"mlbctl: cannot make sense of what")
+
+
+def run_as_nobody(path: Path, groups: list[int], *command: str) -> list[object]:
+    def work() -> list[object]:
+        result = run(path, *command)
+        return [result.exit_code, result.stderr]
+
+    return as_user(NOBODY, groups, work)  # type: ignore[no-any-return]
+
+
+def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
+    status, told = run_as_nobody(served.path, [], "status")
+    assert status == Exit.DENIED == 5
+    assert "permission denied" in str(told)
+    assert "usermod -aG" in str(told)
+    status, told = run_as_nobody(served.path, [READERS_GID], "reload")
+    assert status == 5
+    assert str(told).startswith("mlbctl: cannot change anything: only root")
+    served.path.chmod(0o666)
+    status, told = run_as_nobody(served.path, [], "status")
+    assert status == 5
+    assert f"members of the group {READERS}" in str(told)
+    assert daemon.reloads == 0
+
+
+@pytest.mark.parametrize("command", [["why", "nothing"], ["services", "shop/nothing"], ["services", "nothing"]])
+def test_not_found_is_6(served: Served, command: list[str]) -> None:
+    result = run(served.path, *command)
+    assert (result.exit_code, result.stdout) == (Exit.NOT_FOUND, "")
+    assert "nothing" in result.stderr
+    assert Exit.NOT_FOUND == 6
+
+
+def test_the_program_exits_as_its_commands_do(served: Served) -> None:
+    assert piped(served.path, "status").status == 1
+    assert piped(served.path, "pools").status == 0
+    assert piped(served.path, "why", "nothing").status == 6
+    assert piped(served.path.with_name("none"), "pools").status == 4
+
+
+# The rest
+
+
+def test_reload_is_done_and_shown(served: Served, daemon: Daemon) -> None:
+    result = run(served.path, "reload")
+    assert daemon.reloads == 1
+    assert result.stdout.startswith("mlbd 0.1.0 on node-1: ready, up ")
+
+
+def test_names_may_have_what_paths_may_not(served: Served) -> None:
+    result = run(served.path, "why", "Service a/b c?d#e%2f/../x")
+    assert result.exit_code == 6
+    assert "'Service a/b c?d#e%2f/../x'" in result.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(served: Served, daemon: Daemon) -> None:
+    daemon.current = dataclasses.replace(STATUS, services=STATUS.services * 3000)
+    program = f"{MLBCTL} --socket {served.path} services | head -1"
+    done = subprocess.run(["bash", "-c", program], capture_output=True, env=environment(), timeout=60)
+    assert done.stdout.startswith(b"SERVICE")
+    assert done.stderr == b""
+
+
+def test_follow_goes_on_until_interrupted(served: Served, daemon: Daemon) -> None:
+    record(served, daemon)
+    argv = [MLBCTL, "--socket", served.path, "events", "--follow", "-o", "json"]
+    program = subprocess.Popen(argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert program.stdout is not None
+    assert json.loads(program.stdout.readline())["number"] == 1
+    record(served, daemon)
+    assert json.loads(program.stdout.readline())["number"] == 2
+    program.send_signal(signal.SIGINT)
+    _, told = program.communicate(timeout=20)
+    assert (program.returncode, told) == (0, b"")
+
+
+def test_follow_says_when_the_daemon_ends(daemon: Daemon) -> None:
+    with directory() as parent:
+        with serve(daemon, parent / "mlbd.sock") as served:
+            record(served, daemon)
+            argv = [MLBCTL, "--socket", served.path, "events", "--follow"]
+            program = subprocess.Popen(argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            assert program.stdout is not None
+            assert b"AddressHeld" in program.stdout.readline()
+        _, told = program.communicate(timeout=20)
+    assert program.returncode == 4
+    assert told.startswith(b"mlbctl: ")
+    assert b"systemctl status mlbd" in told
+
+
+def test_watch_draws_anew_and_outlives_the_daemon(daemon: Daemon) -> None:
+    with directory() as parent:
+        with serve(daemon, parent / "mlbd.sock") as served:
+            program, terminal = start_at_terminal(served.path, "nodes", "--watch", NO_COLOR="1")
+            shown = bytearray()
+            os.set_blocking(terminal, False)
+
+            def sees(text: bytes) -> bool:
+                with contextlib.suppress(OSError):  # nothing to read now, or for ever
+                    shown.extend(os.read(terminal, 65536))
+                return text in shown
+
+            wait_for(lambda: sees(b"node-1"), 20)
+            daemon.current = dataclasses.replace(STATUS, nodes=(dataclasses.replace(STATUS.nodes[0], name="other"),))
+            wait_for(lambda: sees(b"other"), 20)
+        wait_for(lambda: sees(b"cannot reach mlbd"), 20)
+        with serve(daemon, parent / "mlbd.sock"):
+            shown.clear()
+            wait_for(lambda: sees(b"other"), 20)
+        assert program.poll() is None
+        program.send_signal(signal.SIGINT)
+        wait_for(lambda: sees(b"\x1b[?1049l"), 20, "the terminal's first page, back")
+        assert program.wait(20) == 0
+        assert b"Traceback" not in shown
+        os.close(terminal)
+
+
+def test_nothing_slow_is_imported(served: Served) -> None:
+    """What `mlbctl status` costs is mostly what it imports."""
+    code = "import sys; from mlbd.ctl.__main__ import main\ntry: main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    argv = [sys.executable, "-c", code, "--socket", str(served.path), "status"]
+    loaded = subprocess.run(argv, capture_output=True, text=True, env=environment(), timeout=60).stderr.split()
+    assert "mlbd.ctl.commands.status" in loaded
+    assert not {"aiohttp", "asyncio", "rich", "yaml", "scapy", "mlbd.model.manifest"} & set(loaded)

@@ -1,0 +1,158 @@
+"""Whole screens. MLBD_REWRITE_SCREENS=1 writes them anew: look at each before you commit it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlbd.drivers.control.server import encode
+from tests.ctl.canned import DNS, STARTED, STATUS, Daemon
+from tests.ctl.serving import Served, directory, serve
+from tests.ctl.terminal import at_terminal, piped
+
+SCREENS = Path(__file__).with_name("screens")
+UP_SECONDS = 3 * 3600 + 12 * 60 + 30
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    daemon = Daemon(dataclasses.replace(STATUS, started=time.time() - UP_SECONDS))
+    with directory() as parent, serve(daemon, parent / "mlbd.sock") as running:
+        text = "192.0.2.10 is assigned from MetalLoadBalancerClass public"
+        about = {"service": "shop/web", "address": "192.0.2.10"}
+        running.call(daemon.events.record, STARTED, "AddressAssigned", "Service shop/web", text, **about)
+        text = "node-1 holds 192.0.2.10 now and answers for it on eth0 with 02:00:5e:00:53:01"
+        running.call(daemon.events.record, STARTED + 75, "AddressHeld", "Service shop/web", text, **about)
+        yield running
+
+
+COMMANDS = (
+    "status",
+    "services",
+    "services web",
+    "services shop/web",
+    "pools",
+    "nodes",
+    "links",
+    "peers",
+    "events",
+    "why shop/web",
+    "why Service shop/web",
+    "services -o wide",
+    "pools -o wide",
+    "nodes -o wide",
+    "links -o wide",
+    "events -o wide",
+    "status -o wide",
+)
+
+
+def assert_screen(name: str, shown: str) -> None:
+    file = SCREENS / f"{re.sub('[^a-z]+', '-', name.lower())}.txt"
+    if os.environ.get("MLBD_REWRITE_SCREENS"):
+        file.write_text(shown)
+    assert shown == file.read_text()
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "wide" not in command])
+def test_at_a_terminal_of_80_columns(served: Served, command: str) -> None:
+    shown = at_terminal(served.path, *command.split(), NO_COLOR="1")
+    assert_screen(f"terminal {command}", shown)
+    assert "\x1b" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_in_a_pipe(served: Served, command: str) -> None:
+    ran = piped(served.path, *command.split())
+    assert_screen(f"pipe {command}", ran.out + ran.err)
+    assert "\x1b" not in ran.out
+
+
+def test_colours_only_colour(served: Served) -> None:
+    for command in ("status", "services", "links", "why shop/web"):
+        coloured = at_terminal(served.path, *command.split())
+        plain = at_terminal(served.path, *command.split(), NO_COLOR="1")
+        assert "\x1b[1m" in coloured
+        assert re.sub(r"\x1b\[\d+m", "", coloured) == plain
+    assert "\x1b[32mholding\x1b[0m" in at_terminal(served.path, "services")
+    assert "\x1b[31merror\x1b[0m: Service shop/web" in at_terminal(served.path, "status")
+    assert "\x1b" not in at_terminal(served.path, "services", TERM="dumb")
+
+
+def test_a_wide_terminal_shows_all(served: Served) -> None:
+    shown = at_terminal(served.path, "services", columns=200, NO_COLOR="1")
+    assert f"{DNS.namespace}/{DNS.name}" in shown
+    assert "…" not in shown
+
+
+def test_a_line_of_a_pipe_has_a_word_for_every_column(served: Served) -> None:
+    lines = piped(served.path, "services").out.splitlines()
+    assert {len(re.split(r"  +", line)) for line in lines} == {6}
+
+
+@pytest.mark.parametrize("noun", ["services", "pools", "nodes", "links", "peers"])
+@pytest.mark.parametrize(("form", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
+def test_json_and_yaml_have_everything(served: Served, noun: str, form: str, load: object) -> None:
+    whole = json.loads(encode(STATUS)) | {"peers": []}
+    assert load(piped(served.path, noun, "-o", form).out) == whole[noun]  # type: ignore[operator]
+
+
+def test_status_as_json_is_the_whole_status(served: Served) -> None:
+    told = json.loads(piped(served.path, "status", "-o", "json").out)
+    assert {**told, "started": STATUS.started} == json.loads(encode(STATUS))
+
+
+def test_services_by_name_are_a_list_too(served: Served) -> None:
+    for name in ("web", "shop/web"):
+        told = json.loads(piped(served.path, "services", name, "-o", "json").out)
+        assert [service["name"] for service in told] == ["web"]
+
+
+def test_events_as_json_are_one_list(served: Served) -> None:
+    told = json.loads(piped(served.path, "events", "-o", "json").out)
+    assert [event["number"] for event in told] == [1, 2]
+
+
+def test_nothing_is_said_on_standard_error() -> None:
+    empty = dataclasses.replace(STATUS, services=(), pools=(), nodes=(), links=(), problems=(), state=())
+    with directory() as parent, serve(Daemon(empty), parent / "mlbd.sock") as served:
+        for noun in ("services", "pools", "nodes", "links", "peers", "events"):
+            ran = piped(served.path, noun)
+            assert (ran.status, ran.out) == (0, "")
+            assert ran.err.endswith(".\n")
+            assert piped(served.path, noun, "-o", "json").out == "[]\n"
+        assert piped(served.path, "status").out.endswith("\nNothing is wrong.\n")
+
+
+def test_more_problems_than_a_screen_has_room_for() -> None:
+    daemon = Daemon(dataclasses.replace(STATUS, problems=STATUS.problems * 30))
+    with directory() as parent, serve(daemon, parent / "mlbd.sock") as served:
+        lines = piped(served.path, "status").out.splitlines()
+        assert "30 errors, 30 warnings:" in lines
+        assert lines[-1] == "and 40 more: `mlbctl status -o wide` shows all"
+        wide = piped(served.path, "status", "-o", "wide").out
+        assert (wide.count("\nerror: "), wide.count("\nwarning: ")) == (30, 30)
+        assert wide.index("\nwarning: ") > wide.rindex("\nerror: ")
+        assert " more: " not in wide
+
+
+def test_a_manifest_cannot_command_the_terminal() -> None:
+    evil = dataclasses.replace(
+        STATUS.problems[1], message="cannot use \x1b]0;owned\x07\x9b2J\u202e it", object="Service x\x1b[2J"
+    )
+    daemon = Daemon(
+        dataclasses.replace(STATUS, problems=(evil,), nodes=(dataclasses.replace(STATUS.nodes[0], name="a\x1bb"),))
+    )
+    with directory() as parent, serve(daemon, parent / "mlbd.sock") as served:
+        for command in ("status", "nodes", "status -o json", "status -o yaml"):
+            ran = piped(served.path, *command.split())
+            assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", ran.out), command
