@@ -190,8 +190,8 @@ _WORDS: dict[str, bool | None] = {
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NUMBER_STARTS = frozenset("+-.0123456789")
-_TEXT_TAGS = (None, "!", "tag:yaml.org,2002:str")
-_COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_TEXT_TAGS = (None, "tag:yaml.org,2002:str")
+_COLLECTION_TAGS = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 def _scalar(event: Any) -> str | int | float | bool | None:
