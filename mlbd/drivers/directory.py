@@ -112,11 +112,9 @@ class Watch:
             return  # it appeared while the watches were set
         yield None
         async for event in inotify:
-            if Mask.Q_OVERFLOW in event.mask:
-                yield None
-            elif event.name is None:
-                return
-            elif awaited is not None:
+            if event.name is None:
+                return  # something watched ended or moved, or the kernel's queue overflowed
+            if awaited is not None:
                 if event.name.name == awaited.name:
                     return
             elif event.name.name.startswith(".."):
