@@ -28,7 +28,7 @@ _MOST_OCTETS = 16 << 20
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @format_option
 def command(files: tuple[str, ...], **options: Any) -> None:
-    """Read manifests as mlbd would, and say what is wrong with them; needs no daemon.
+    """Say what is wrong with manifests, without a daemon.
 
     FILE is a manifest, a directory of them (*.yaml, *.yml, *.json), or - for standard input. Exits with 1 when
     anything is wrong. Overlapping pools and the like show only beside all other objects: `mlbctl status` has them.

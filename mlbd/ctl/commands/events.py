@@ -18,9 +18,10 @@ from mlbd.ctl.words import clock
 @format_option
 @click.pass_obj
 def command(client: Client, follow: bool, format: Format) -> None:
-    """What happened lately: the last 1000 events since mlbd started; older ones are in the journal.
+    """What happened lately.
 
-    With --follow, JSON is one event a line.
+    These are the last 1000 events since mlbd started; older ones are in the journal. With --follow, JSON is one event
+    a line.
     """
     output = Output(format)
     if not follow:

@@ -26,7 +26,10 @@ COLUMNS = (
 @options
 @click.pass_obj
 def command(client: Client, output: Output) -> None:
-    """The links of this node: which can announce, how many addresses each does, and why others cannot."""
+    """The links of this node, and which can announce.
+
+    Also how many addresses each announces, and why the others cannot.
+    """
     output.show(lambda: client.get("links"), draw, "This node has no links.")
 
 

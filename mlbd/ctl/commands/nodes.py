@@ -25,9 +25,9 @@ COLUMNS = (
 @options
 @click.pass_obj
 def command(client: Client, output: Output) -> None:
-    """The nodes: how many addresses each holds, the classes it belongs to, and why it may hold none.
+    """The nodes, and how many addresses each holds.
 
-    HERE marks the node that answers.
+    Also the classes that a node belongs to, and why it may hold none. HERE marks the node that answers.
     """
     output.show(lambda: client.get("nodes"), draw, "No Node is known: put its manifest into a state directory.")
 

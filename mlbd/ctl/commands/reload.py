@@ -17,9 +17,10 @@ from .status import draw, healthy
 @format_option
 @click.pass_obj
 def command(client: Client, format: Format) -> None:
-    """Read settings and state directories again; root only, or the admin group of mlbd.yaml.
+    """Read settings and state directories again.
 
-    Changed files are noticed without it. Prints the status that follows, and exits as `mlbctl status` does.
+    For root and the admin group of mlbd.yaml; changed files are noticed without it. Prints the status that follows,
+    and exits as `mlbctl status` does.
     """
     summary: Any = Output(format).show(lambda: client.post("reload"), draw)
     if not healthy(summary):

@@ -34,11 +34,12 @@ COLUMNS = (
 @options
 @click.pass_obj
 def command(client: Client, name: str | None, output: Output) -> None:
-    """The addresses of Services: all, those of NAMESPACE/NAME, or of every NAME.
+    """The addresses of Services, and who holds each.
 
-    SOURCE is the class or pool they come from, HOLDER the node that answers for an address, HERE what this node does
-    with it: holding, probing (asks whether somebody else has it), conflict (somebody else has it), standby (takes
-    over when the holder dies), silent (would hold it, but has no usable link), none (may not hold it).
+    NAME is NAMESPACE/NAME, or a NAME in any namespace. SOURCE is the class or pool they come from, HOLDER the node
+    that answers for an address, HERE what this node does with it: holding, probing (asks whether somebody else has
+    it), conflict (somebody else has it), standby (takes over when the holder dies), silent (would hold it, but has no
+    usable link), none (may not hold it).
     """
     output.show(lambda: _fetch(client, name), draw, "No Service of type LoadBalancer is known.")
 

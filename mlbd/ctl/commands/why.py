@@ -16,10 +16,10 @@ from mlbd.ctl.tables import Screen, sentence
 @options
 @click.pass_obj
 def command(client: Client, object: tuple[str, ...], output: Output) -> None:
-    """Why OBJECT is as it is: from its file to what this node does with it now.
+    """Why OBJECT is as it is, in sentences.
 
-    OBJECT is a Service (shop/web, or "Service shop/web"), an address, a node, a class, a pool or a link; where several
-    things have one name, all of them are explained.
+    OBJECT is a Service (shop/web, or "Service shop/web"), an address, a node, a class, a pool or a link; where
+    several things have one name, all of them are explained.
     """
     output.show(lambda: client.get("why", " ".join(object)), draw)
 
