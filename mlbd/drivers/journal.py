@@ -52,6 +52,10 @@ def connected_to_journal(stream: TextIO) -> bool:
 class Journal(logging.Handler):
     """systemd.journal-fields(7)."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(message)s"))  # the rest are fields; basicConfig would add its own
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
             journal.send(
