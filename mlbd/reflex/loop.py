@@ -9,7 +9,7 @@ import contextlib
 import select
 import socket
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final, assert_never
 
@@ -42,6 +42,7 @@ LEASE: Final = 10.0
 FRAMES_PER_TURN: Final = 64
 _MAX_UNSENT: Final = 4 << 20
 _CONTROL_READ: Final = 1 << 16
+_REFRESHED: Final = object()
 
 
 class Loop:
@@ -66,6 +67,7 @@ class Loop:
         self._problems: dict[int, str] = {}
         self._groups = Groups()
         self._stale = False
+        self._refreshing: Iterator[None] | None = None
         self._counters: Counter[str] = Counter()
         self._lateness = 0.0
 
@@ -86,7 +88,7 @@ class Loop:
 
     def _timeout(self) -> float | None:
         """None is for ever; epoll has milliseconds, rounded up so that it does not wake before its time."""
-        if self._lines or self._stale:
+        if self._lines or self._stale or self._refreshing is not None:
             return 0
         times = [time for time in (self._announcer.deadline(), self._lease_end()) if time is not None]
         return max(0.0, min(times) - self._clock()) if times else None
@@ -104,7 +106,10 @@ class Loop:
             self._obey(self._lines.popleft())
         elif self._stale:
             self._stale = False
-            self._refresh()
+            self._refreshing = self._refresh()
+        elif self._refreshing is not None:
+            if next(self._refreshing, _REFRESHED) is _REFRESHED:
+                self._refreshing = None
         elif (deadline := self._announcer.deadline()) is not None and deadline <= self._now:
             self._lateness = max(self._lateness, self._now - deadline)
             self._perform(self._announcer.expire(self._now))
@@ -176,6 +181,7 @@ class Loop:
             self._problems[link.index] = problem
 
     def _close_link(self, index: int) -> None:
+        self._stale = True
         ports = self._links.pop(index)
         for port in (ports.arp, ports.ndp):
             del self._handlers[port.socket.fileno()]
@@ -195,14 +201,18 @@ class Loop:
             if packet is not None and (actions := self._announcer.receive(packet, link, self._now)):
                 self._perform(actions)
 
-    def _refresh(self) -> None:
-        """Filters and groups follow what is probed and held."""
+    def _refresh(self) -> Iterator[None]:
+        """Filters and groups follow what is probed and held; a step takes a few milliseconds at most."""
         memberships = set()
         for index, ports in self._links.items():
             addresses = self._announcer.active(index)
-            ports.admit(addresses)
-            memberships |= {(index, solicited_node(address)) for address in addresses if len(address) == 16}
-        self._groups.join_exactly(memberships)
+            ipv6 = {address for address in addresses if len(address) == 16}
+            ports.arp.socket.admit(addresses - ipv6)
+            yield
+            ports.ndp.socket.admit(ipv6)
+            yield
+            memberships |= {(index, solicited_node(address)) for address in ipv6}
+        yield from self._groups.join_exactly(memberships)
 
     def _perform(self, actions: Iterable[Action]) -> None:
         for action in actions:

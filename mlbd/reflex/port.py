@@ -1,7 +1,7 @@
 """A link as the reflex uses it: its two sockets, each with the way from a frame to an answer."""
 
 import errno
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlbd.proto.neighbor.filter import arp_filter, ndp_filter
@@ -22,10 +22,6 @@ class Port:
 class LinkPorts:
     arp: Port
     ndp: Port
-
-    def admit(self, addresses: Collection[bytes]) -> None:
-        self.arp.socket.admit({address for address in addresses if len(address) == 4})
-        self.ndp.socket.admit({address for address in addresses if len(address) == 16})
 
     def send(self, frame: bytes) -> bool:
         # A packet socket sends the whole frame as it is, whatever EtherType it receives.

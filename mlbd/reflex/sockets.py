@@ -9,7 +9,7 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Final
 
 from mlbd.proto.neighbor.bpf import MAX_INSTRUCTIONS, REJECT, Program, assemble
@@ -18,7 +18,8 @@ from mlbd.proto.neighbor.link import Link
 _SO_ATTACH_FILTER: Final = 26
 _SOL_PACKET: Final = 263
 _PACKET_IGNORE_OUTGOING: Final = 23
-_SMALLEST_FILTER: Final = 64
+_SHORTEST_LIMIT: Final = 64
+_JOINS_PER_STEP: Final = 32
 _LONGEST_FRAME: Final = 2048  # neither ARP nor a useful NDP message comes near
 
 FilterBuilder = Callable[[Iterable[bytes], int], Program]
@@ -33,7 +34,7 @@ class PacketSocket:
 
     def __init__(self, link: Link, ethertype: int, build_filter: FilterBuilder) -> None:
         self._build_filter = build_filter
-        self._addresses: Collection[bytes] = frozenset()
+        self._addresses: Set[bytes] = frozenset()
         # Protocol 0 receives nothing, so no frame comes before the filter is there.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
@@ -66,7 +67,7 @@ class PacketSocket:
             return False
         return True
 
-    def admit(self, addresses: Collection[bytes]) -> None:
+    def admit(self, addresses: Set[bytes]) -> None:
         """Replaces the filter, if it differs; in between the old one is in force.
 
         A filter is charged to the socket's option memory (net.core.optmem_max, 20 KiB before Linux 6.6), so
@@ -75,16 +76,18 @@ class PacketSocket:
         if addresses == self._addresses:
             return
         limit = MAX_INSTRUCTIONS
-        while limit >= _SMALLEST_FILTER:
-            try:
-                self._attach(self._build_filter(addresses, limit))
-            except OSError as error:
-                if error.errno != errno.ENOMEM:
-                    raise
-                limit //= 2
-            else:
-                self._addresses = addresses
-                return
+        while not self._fits(self._build_filter(addresses, limit), limit > _SHORTEST_LIMIT):
+            limit //= 2
+        self._addresses = addresses
+
+    def _fits(self, program: Program, may_shorten: bool) -> bool:
+        try:
+            self._attach(program)
+        except OSError as error:
+            if error.errno != errno.ENOMEM or not may_shorten:
+                raise
+            return False
+        return True
 
     def _attach(self, program: Program) -> None:
         instructions = array.array("B", assemble(program))
@@ -103,13 +106,14 @@ class Groups:
         self._joined: dict[Membership, socket.socket] = {}
         self._sockets: list[socket.socket] = []
 
-    def join_exactly(self, wanted: Collection[Membership]) -> None:
-        """What cannot be joined now is tried again with the next call."""
-        for membership in self._joined.keys() - set(wanted):
-            self._leave(membership)
-        for membership in wanted:
-            if membership not in self._joined:
-                self._join(membership)
+    def join_exactly(self, wanted: Set[Membership]) -> Iterator[None]:
+        """Goes on with each step. What cannot be joined now is tried again with the next call."""
+        changes = [(self._leave, membership) for membership in self._joined.keys() - wanted]
+        changes += [(self._join, membership) for membership in wanted - self._joined.keys()]
+        for start in range(0, len(changes), _JOINS_PER_STEP):
+            for change, membership in changes[start : start + _JOINS_PER_STEP]:
+                change(membership)
+            yield
 
     def _join(self, membership: Membership) -> None:
         if self._sockets and self._join_with(self._sockets[-1], membership):
