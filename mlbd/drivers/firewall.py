@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlbd.drivers import netlink
-from mlbd.drivers.nft import Nft
+from mlbd.drivers.nft import Nft, NoNft, open_nft
 from mlbd.model.address import IPAddress
 from mlbd.model.core import Port
 
@@ -100,14 +100,11 @@ class FirewallStatus:
 
 
 class Firewall:
-    """Raises OSError when the kernel gives no netlink socket; without nftables, status() says so."""
+    """Without nftables or the capability for it nothing is done, and status() says why."""
 
     def __init__(self) -> None:
-        self._watch = netlink.Watch(NFNLGRP_NFTABLES, NETLINK_NETFILTER)
-        try:
-            self._nft: Nft | None = Nft()
-        except OSError:
-            self._nft = None
+        self._nft = open_nft()
+        self._watch = _open_watch()
         self._silence, self._guard = Table(SILENCE, self._nft), Table(GUARD, self._nft)
 
     async def apply(self, silent: frozenset[IPAddress], guarded: Mapping[IPAddress, frozenset[Port]] | None) -> None:
@@ -117,28 +114,30 @@ class Firewall:
             self._forget()
         self._silence.apply(silent)
         self._guard.apply(None if guarded is None else _guard_elements(guarded))
-        self._watch.events()  # of our own changes
+        self._lost()  # what was heard just now were our own changes
 
     def status(self) -> FirewallStatus:
         return FirewallStatus(self._silence.refusal, self._guard.refusal)
 
     async def run(self) -> None:
         """Put back what somebody removes, as `systemctl reload nftables` does with every rule there is."""
+        if self._watch is None:
+            return
         while True:
             await self._watch.readable()
             if self._lost():
                 self._forget()
                 self._silence.restore()
                 self._guard.restore()
-                self._watch.events()
+                self._lost()
 
     def close(self) -> None:
         """Leave nothing behind."""
         self._silence.apply(None)
         self._guard.apply(None)
-        self._watch.close()
-        if self._nft:
-            self._nft.close()
+        if self._watch:
+            self._watch.close()
+        self._nft.close()
 
     def _forget(self) -> None:
         self._silence.forget()
@@ -146,14 +145,21 @@ class Firewall:
 
     def _lost(self) -> bool:
         """Whether somebody else removed something of ours since we last looked."""
-        events = self._watch.events()
+        events = self._watch.events() if self._watch else []
         return events is None or any(map(_is_removal_of_ours, events))
+
+
+def _open_watch() -> netlink.Watch | None:
+    try:
+        return netlink.Watch(NFNLGRP_NFTABLES, NETLINK_NETFILTER)
+    except OSError:  # then no table can be made either, and that says why
+        return None
 
 
 class Table:
     """One table in the kernel and what was last put into its sets. `refusal` says why it could not be, or is empty."""
 
-    def __init__(self, layout: Layout, nft: Nft | None) -> None:
+    def __init__(self, layout: Layout, nft: Nft | NoNft) -> None:
         self._layout = layout
         self._nft = nft
         self._wanted: frozenset[Element] | None = None
@@ -180,11 +186,8 @@ class Table:
         self.apply(self._wanted)
 
     def _run(self, script: str) -> str:
-        if self._nft is None:
-            why = "nftables is not there; install it: apt install nftables, then restart mlbd"
-        elif not (why := self._nft.run(script)):
-            return ""
-        return f"cannot {self._layout.purpose}: {why}"
+        why = self._nft.run(script)
+        return f"cannot {self._layout.purpose}: {why}" if why else ""
 
     def _changes(self, present: frozenset[Element], wanted: frozenset[Element]) -> str:
         return "".join(

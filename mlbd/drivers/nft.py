@@ -32,10 +32,33 @@ class Nft:
         if len(script) > LARGE_OCTETS:
             # What the library gave back stays with malloc otherwise: 30 MB after 10,000 addresses.
             ctypes.CDLL(None).malloc_trim(0)
-        return said.partition("\n")[0].removeprefix("Error: ") or "unknown error" if failed else ""
+        return _explain(said) if failed else ""
 
     def close(self) -> None:
         self._library.nft_ctx_free(self._context)
+
+
+class NoNft:
+    """What stands in for it where it is not."""
+
+    def run(self, script: str) -> str:
+        return "nftables is not there; install it: apt install nftables, then restart mlbd"
+
+    def close(self) -> None:
+        pass
+
+
+def open_nft() -> Nft | NoNft:
+    try:
+        return Nft()
+    except OSError:
+        return NoNft()
+
+
+def _explain(said: str) -> str:
+    if "Operation not permitted" in said:
+        return "mlbd lacks CAP_NET_ADMIN; give it that capability"
+    return f"nftables says: {said.partition(chr(10))[0].removeprefix('Error: ') or 'nothing'}"
 
 
 CONTEXT = ctypes.c_void_p
