@@ -11,6 +11,8 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 #: From here on a number of addresses is said as a power of two.
 _COUNTABLE = 1_000_000
+#: mlbd tells no larger number: there are so many or more.
+_MOST = 2**63 - 1
 
 
 def printable(text: str) -> str:
@@ -44,10 +46,10 @@ def listed(names: list[str] | tuple[str, ...]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def addresses(total: int | None) -> str:
-    """How many addresses, None for more than the description counts."""
-    if total is None:
-        return "2^64+"
+def addresses(total: int) -> str:
+    """How many addresses there are, large numbers roughly."""
+    if total >= _MOST:
+        return "2^63+"
     return str(total) if total < _COUNTABLE else f"2^{total.bit_length() - 1}"
 
 

@@ -73,9 +73,10 @@ def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[st
         return
     first, *others = vip.order
     if others:
-        yield f"{first} stands first in its order and holds it; when that dies the next alive does: {listed(others)}."
+        after = f"should it die, the next that lives takes over: {listed(others)}"
+        yield f"{first} stands first in its order and holds it; {after}."
     else:
-        yield f"{first} is the only node that may hold it; when that dies nobody answers."
+        yield f"{first} is the only node that may hold it; should it die, nobody answers."
     if status is not None:
         yield _here(scene, vip, status)
 

@@ -12,6 +12,9 @@ from mlbd.model.status import LinkStatus, NodeStatus, PoolStatus
 
 from .scene import Question, Scene, listed, sentence
 
+#: More addresses than this nobody counts.
+_COUNTABLE = 1_000_000
+
 
 def explain_node(scene: Scene, question: Question) -> Iterator[Section]:
     for node in scene.status.nodes:
@@ -103,7 +106,7 @@ def _automatic(pool: Pool) -> Iterator[str]:
 
 
 def _usage(scene: Scene, status: PoolStatus) -> Iterator[str]:
-    used, total = status.used_ipv4 + status.used_ipv6, (status.total_ipv4 or 0) + (status.total_ipv6 or 0)
-    yield f"{used} of {total if total < 1_000_000 else f'about 2^{total.bit_length() - 1}'} are in use."
+    used, total = status.used_ipv4 + status.used_ipv6, status.total_ipv4 + status.total_ipv6
+    yield f"{used} of {total if total < _COUNTABLE else f'more than {_COUNTABLE:,}'} are in use."
     if status.kind == "MetalLoadBalancerClass":
         yield f"Its nodes are {listed(status.nodes)}." if status.nodes else "No node matches its nodeSelector."

@@ -1,0 +1,327 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import pytest
+
+from mlbd.daemon.explain import explain
+from mlbd.model import manifest
+from mlbd.model.desired import Desired
+from mlbd.model.reference import Reference
+from mlbd.model.status import (
+    AddressStatus,
+    LinkStatus,
+    NodeStatus,
+    Problem,
+    ServiceStatus,
+    Severity,
+    Status,
+    VipState,
+)
+from mlbd.model.world import World
+from mlbd.plan.plan import plan
+from tests.ctl.canned import STATUS
+
+FILES = """
+apiVersion: network.deckhouse.io/v1alpha1
+kind: MetalLoadBalancerClass
+metadata: {name: public}
+spec:
+  isDefault: true
+  addressPool: [192.0.2.10-192.0.2.12]
+  nodeSelector: {edge: ""}
+  l2: {interfaces: [eth0]}
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {namespace: metallb-system, name: office}
+spec: {addresses: ["2001:db8::/64"], autoAssign: false}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {namespace: metallb-system, name: everywhere}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-1, labels: {edge: ""}}
+status: {addresses: [{type: InternalIP, address: 198.51.100.1}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-2, labels: {edge: ""}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-3, labels: {edge: "", node.kubernetes.io/exclude-from-external-load-balancers: ""}}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  namespace: shop
+  name: web
+  annotations:
+    network.deckhouse.io/l2-load-balancer-external-ips-count: "2"
+    network.deckhouse.io/load-balancer-ips: 192.0.2.11
+spec: {type: LoadBalancer, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: shop, name: inside}
+spec: {type: ClusterIP, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: shop, name: foreign}
+spec: {type: LoadBalancer, loadBalancerClass: example.com/other, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {namespace: office, name: public, annotations: {metallb.io/address-pool: office}}
+spec: {type: LoadBalancer, ipFamilies: [IPv6], externalTrafficPolicy: Local, ports: [{port: 80}]}
+"""
+
+
+def world_of(text: str) -> World:
+    contents = manifest.read(text.encode(), "test.yaml")
+    assert not contents.problems
+    kinds: dict[str, dict[object, object]] = {}
+    for identity, found in contents.objects.items():
+        kinds.setdefault(identity.world_field, {})[identity.key] = found
+    return World(**kinds)  # type: ignore[arg-type]
+
+
+WORLD = world_of(FILES)
+DESIRED = plan(WORLD, "node-1")
+
+
+def status_of(desired: Desired, states: Mapping[str, VipState], message: str = "", *problems: Problem) -> Status:
+    """As the daemon of node-1 would compose it, with these states of its addresses."""
+    services = []
+    for key, planned in desired.services.items():
+        addresses = []
+        for slot in planned.slots:
+            vip = desired.vips.get(slot.address) if slot.address else None
+            order, text = vip.order if vip else (), str(slot.address)
+            state = states.get(text, VipState.NONE)
+            links = ("eth0",) if state is VipState.HOLDING else ()
+            holder = order[0] if order else None
+            addresses.append(
+                AddressStatus(slot.index, slot.family, text, slot.pinned, holder, order, state, links, "", message)
+            )
+        services.append(
+            ServiceStatus(*key, str(planned.source), "Cluster", (), len(addresses), 0, True, tuple(addresses))
+        )
+    return dataclasses.replace(
+        STATUS,
+        services=tuple(services),
+        pools=desired.pools,
+        nodes=(
+            NodeStatus("node-1", True, ("198.51.100.1",), ("public",), 1),
+            NodeStatus("node-2", False, (), ("public",), 1),
+            NodeStatus("node-3", False, (), (), 0, "holds nothing: it is labelled to be excluded"),
+        ),
+        links=(
+            LinkStatus("eth0", 2, "02:00:5e:00:53:01", True, 1, ("198.51.100.1/24",)),
+            LinkStatus("eth1", 3, "02:00:5e:00:53:02", False, 0, (), "has no carrier: check its cable"),
+        ),
+        problems=problems,
+    )
+
+
+STATES = {"192.0.2.11": VipState.HOLDING}
+
+
+def told(text: str, status: Status | None = None, world: World = WORLD, desired: Desired = DESIRED) -> dict[str, str]:
+    """The sentences of each section, by its title."""
+
+    def origin(reference: Reference) -> str:
+        return "/etc/mlbd/state.d/all.yaml" if reference.kind in ("Service", "Node") else ""
+
+    explanation = explain(text, world, desired, status or status_of(desired, STATES), origin)
+    assert explanation is not None, text
+    assert explanation.object == text
+    return {section.title: "\n".join(section.sentences) for section in explanation.sections}
+
+
+def other(address: str) -> str:
+    """The address of slot 1 is the plan's choice."""
+    slots = DESIRED.services[next(key for key in DESIRED.services if key.name == "web")].slots
+    return next(str(slot.address) for slot in slots if str(slot.address) != address)
+
+
+def test_a_service_from_its_file_to_the_frames() -> None:
+    chosen = other("192.0.2.11")
+    chain = told("shop/web")
+    assert list(chain) == ["Service shop/web", "192.0.2.11", chosen]
+    assert chain["Service shop/web"].splitlines() == [
+        "It comes from /etc/mlbd/state.d/all.yaml.",
+        "Its addresses come from MetalLoadBalancerClass public, because it is the default class and the Service names "
+        "none.",
+        "It asks for 2 (the annotation network.deckhouse.io/l2-load-balancer-external-ips-count) and has 2.",
+        "node-1 and node-2 may hold its addresses.",
+        "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers.",
+    ]
+    first, second = DESIRED.vips[next(vip for vip in DESIRED.vips if str(vip) == "192.0.2.11")].order
+    assert chain["192.0.2.11"].splitlines() == [
+        "It is the address of slot 0 of Service shop/web, pinned by network.deckhouse.io/load-balancer-ips.",
+        f"{first} stands first in its order and holds it; should it die, the next that lives takes over: {second}.",
+        "This node, node-1, holds it now: it answers ARP on eth0 with 02:00:5e:00:53:01.",
+    ]
+    assert "found by a hash of the Service's name and the slot" in chain[chosen]
+
+
+@pytest.mark.parametrize("text", ["web", "Service shop/web", "service web", "  shop/web "])
+def test_a_service_by_any_of_its_names(text: str) -> None:
+    assert "Service shop/web" in told(text)
+
+
+def test_an_address_by_itself() -> None:
+    chain = told("192.0.2.11")
+    assert list(chain) == ["192.0.2.11"]
+    assert "slot 0 of Service shop/web" in chain["192.0.2.11"]
+    assert told("Address 192.0.2.11") == chain
+    assert told("2001:DB8:0::0000") == {
+        "2001:db8::": "No Service has it.\nIt is among the addresses of IPAddressPool metallb-system/office."
+    }
+    assert told("203.0.113.1")["203.0.113.1"].endswith("It is in no class and no pool.")
+    assert "It is Node node-1's own, and is never given out." in told("198.51.100.1")["198.51.100.1"]
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (VipState.PROBING, "asks whether somebody else has it, before it takes it: Because."),
+        (VipState.CONFLICT, "keeps silent, because somebody else's host has it: Because."),
+        (VipState.STANDBY, "stands by and answers when it is its turn: Because."),
+        (VipState.SILENT, "may hold it, but has no link to answer on now: Because."),
+        (VipState.NONE, "does nothing with it, because it has only just been planned: Because."),
+    ],
+)
+def test_what_this_node_does(state: VipState, says: str) -> None:
+    status = status_of(DESIRED, {"192.0.2.11": state}, "Because")
+    assert told("192.0.2.11", status)["192.0.2.11"].endswith(f"This node, node-1, {says}")
+
+
+def test_a_node_that_may_not_hold_it_says_so() -> None:
+    status = dataclasses.replace(status_of(DESIRED, {}), node="node-3")
+    assert told("192.0.2.11", status)["192.0.2.11"].endswith(
+        "This node, node-3, does nothing with it, because it is not among those that may hold it."
+    )
+
+
+def test_a_pool_by_name_and_local_traffic() -> None:
+    chain = told("office/public")
+    assert (
+        "from IPAddressPool metallb-system/office, because the annotation metallb.io/address-pool names it."
+        in (chain["Service office/public"])
+    )
+    assert "externalTrafficPolicy is Local: only nodes with a usable endpoint" in chain["Service office/public"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec", "says"),
+    [
+        ("", "loadBalancerClass: other", "because spec.loadBalancerClass names it."),
+        (
+            "annotations: {network.deckhouse.io/metal-load-balancer-class: other}",
+            "",
+            "metal-load-balancer-class names it.",
+        ),
+    ],
+)
+def test_why_this_class(metadata: str, spec: str, says: str) -> None:
+    text = f"""
+apiVersion: network.deckhouse.io/v1alpha1
+kind: MetalLoadBalancerClass
+metadata: {{name: other}}
+spec: {{addressPool: [192.0.2.20-192.0.2.21]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {{namespace: a, name: b, {metadata}}}
+spec: {{type: LoadBalancer, ports: [{{port: 80}}], {spec}}}
+"""
+    world = world_of(FILES + "---" + text)
+    desired = plan(world, "node-1")
+    chain = told("a/b", status_of(desired, {}), world, desired)
+    assert "from MetalLoadBalancerClass other, because" in chain["Service a/b"]
+    assert says in chain["Service a/b"]
+
+
+def test_services_that_are_none_of_ours() -> None:
+    assert told("shop/inside")["Service shop/inside"].endswith(
+        "It is of type ClusterIP, not LoadBalancer: it asks for no public address."
+    )
+    assert "example.com/other" in told("shop/foreign")["Service shop/foreign"]
+
+
+def test_a_slot_without_an_address_says_why() -> None:
+    world = world_of(FILES.replace('count: "2"', 'count: "4"'))
+    desired = plan(world, "node-1")
+    chain = told("shop/web", status_of(desired, {}), world, desired)
+    assert "and has 3." in chain["Service shop/web"]
+    assert chain["Slot 3 (IPv4)"].splitlines()[0] == "It is to be an address of Service shop/web, and has none."
+    assert "no free IPv4 address" in chain["Slot 3 (IPv4)"]
+
+
+def test_nobody_may_hold_it() -> None:
+    world = world_of(FILES.replace('nodeSelector: {edge: ""}', "nodeSelector: {edge: nowhere}"))
+    desired = plan(world, "node-1")
+    chain = told("shop/web", status_of(desired, {}), world, desired)
+    assert "Nobody announces it: " in chain["Service shop/web"]
+    assert "No node may hold its addresses." in chain["Service shop/web"]
+
+
+def test_problems_stand_in_the_chain() -> None:
+    problem = Problem(Severity.WARNING, "Service shop/web", "BadCount", "cannot read 'three' as a number")
+    status = status_of(DESIRED, STATES, "", problem)
+    assert "\nCannot read 'three' as a number.\n" in told("shop/web", status)["Service shop/web"]
+
+
+def test_what_could_not_be_read_is_explained_by_its_problem() -> None:
+    message = "cannot use Service shop/broken: spec.ports is no list"
+    problem = Problem(Severity.ERROR, "Service shop/broken", "InvalidObject", message, file="a.yaml")
+    status = status_of(DESIRED, STATES, "", problem)
+    for text in ("shop/broken", "broken", "Service shop/broken"):
+        assert told(text, status) == {"Service shop/broken": f"C{message[1:]}."}
+
+
+def test_nodes() -> None:
+    chain = told("node-1")["Node node-1"].splitlines()
+    assert chain[:3] == [
+        "It comes from /etc/mlbd/state.d/all.yaml.",
+        "It is the node that answers you.",
+        "It belongs to class public.",
+    ]
+    assert "It holds nothing: it is labelled to be excluded." in told("Node node-3")["Node node-3"]
+    assert "It stands first for no address." in told("node-3")["Node node-3"]
+
+
+def test_links() -> None:
+    assert told("eth0")["Link eth0"].endswith("On it this node answers for 192.0.2.11.")
+    assert told("link eth1")["Link eth1"].endswith("Nothing is announced on it: it has no carrier: check its cable.")
+
+
+def test_classes_and_pools() -> None:
+    chain = told("class public")["MetalLoadBalancerClass public"]
+    assert "Its addresses are 192.0.2.10-192.0.2.12." in chain
+    assert "It is the default class" in chain
+    assert "They are announced on eth0 only." in chain
+    assert "2 of 3 are in use." in chain
+    assert chain.endswith("Its Services are shop/web.")
+    for name in ("office", "IPAddressPool metallb-system/office"):
+        pool = told(name)["IPAddressPool metallb-system/office"]
+        assert "autoAssign is false: only Services that name it take from it." in pool
+        assert "1 of more than 1,000,000 are in use." in pool
+
+
+def test_everything_of_one_name() -> None:
+    assert {"Service office/public", "MetalLoadBalancerClass public"} <= told("public").keys()
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "nothing", "Service", "Service node-1", "Node eth0", "192.0.2.300", "\0", "link"]
+)
+def test_what_nobody_knows(text: str) -> None:
+    assert explain(text, WORLD, DESIRED, status_of(DESIRED, {})) is None
