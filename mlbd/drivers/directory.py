@@ -8,6 +8,7 @@ watched for its end or move, and the last one that exists for the appearance of 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -84,6 +85,12 @@ def _signature(status: os.stat_result) -> Signature:
     return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+def _trouble(error: OSError) -> str:
+    if error.errno in (errno.EMFILE, errno.ENOSPC):
+        return f"{error.strerror}: raise fs.inotify.max_user_instances and fs.inotify.max_user_watches"
+    return f"{error.strerror}: let mlbd read every directory on the way"
+
+
 class Watch:
     """`trouble` says why changes are not noticed at the moment, "" when they are."""
 
@@ -100,8 +107,10 @@ class Watch:
                     async for name in self._until_moved(inotify):
                         self.trouble = ""
                         yield name
+            except FileNotFoundError:
+                pass  # the way changed while it was walked: walk it again
             except OSError as error:
-                self.trouble = f"{error.strerror or error}: see fs.inotify.max_user_watches and max_user_instances"
+                self.trouble = _trouble(error)
                 yield None
                 await asyncio.sleep(_RETRY)
 

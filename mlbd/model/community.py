@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .fields import shown
+from .wording import shown
 
 _NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 from yaml._yaml import CParser
 
-from .fields import shown_key
+from .wording import shown_key
 
 MAX_DEPTH = 64
 #: What aliases may add to the number of values that a file holds by itself.

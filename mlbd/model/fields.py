@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import difflib
 import re
-import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import pairwise
 from sys import intern
 from typing import Any, TypeVar
 
 from .address import AddressRange, IPAddress, parse_address, parse_range
+from .wording import alternatives, how_to_write_text, kind_of, shown, shown_key
 
 Default = TypeVar("Default")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -84,7 +84,7 @@ class Fields:
         if value is None:
             return default
         if type(value) is not str:
-            raise self.invalid(name, f"is {_kind(value)}: {_as_text(value)}")
+            raise self.invalid(name, f"is {kind_of(value)}: {how_to_write_text(value)}")
         return value
 
     def secret(self, name: str) -> str:
@@ -99,7 +99,7 @@ class Fields:
         if value is None:
             return default
         if type(value) is not bool:
-            raise self.invalid(name, f"is {_kind(value)}: write true or false, without quotes")
+            raise self.invalid(name, f"is {kind_of(value)}: write true or false, without quotes")
         return value
 
     def integer(self, name: str, low: int, high: int, default: Default) -> int | Default:
@@ -107,7 +107,7 @@ class Fields:
         if value is None:
             return default
         if type(value) is not int:
-            raise self.invalid(name, f"is {_kind(value)}: write a whole number from {low} to {high}, without quotes")
+            raise self.invalid(name, f"is {kind_of(value)}: write a whole number from {low} to {high}, without quotes")
         if not low <= value <= high:
             raise self.invalid(name, f"is {shown(value)}: write a number from {low} to {high}")
         return value
@@ -118,7 +118,7 @@ class Fields:
         try:
             return kind(text)
         except ValueError:
-            choices = _alternatives(member.value for member in kind)
+            choices = alternatives(member.value for member in kind)
             raise self.invalid(name, f"is {shown(text)}: write {choices}") from None
 
     def duration(self, name: str) -> float | None:
@@ -128,7 +128,7 @@ class Fields:
             return None
         seconds = parse_duration(value) if type(value) is str else None
         if seconds is None:
-            raise self.invalid(name, f"is {_kind(value)}: write a duration such as 100ms, 30s or 1m30s")
+            raise self.invalid(name, f"is {kind_of(value)}: write a duration such as 100ms, 30s or 1m30s")
         return seconds
 
     def address(self, name: str) -> IPAddress | None:
@@ -152,14 +152,14 @@ class Fields:
         if value is None:
             return []
         if type(value) is not list:
-            raise self.invalid(name, f"is {_kind(value)}: write a list")
+            raise self.invalid(name, f"is {kind_of(value)}: write a list")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self.items(name)
         for index, value in enumerate(values):
             if type(value) is not str:
-                raise self.invalid(f"{name}[{index}]", f"is {_kind(value)}: {_as_text(value)}")
+                raise self.invalid(f"{name}[{index}]", f"is {kind_of(value)}: {how_to_write_text(value)}")
         return tuple(values)
 
     def unique_texts(self, name: str) -> tuple[str, ...]:
@@ -198,9 +198,11 @@ class Fields:
             return NOTHING
         for key, value in values.items():
             if type(key) is not str:
-                raise self.invalid(name, f"has the name {shown(key)}, which is {_kind(key)}: {_as_text(key)}")
+                raise self.invalid(
+                    name, f"has the name {shown(key)}, which is {kind_of(key)}: {how_to_write_text(key)}"
+                )
             if type(value) is not str:
-                raise self.invalid(f"{name}[{key}]", f"is {_kind(value)}: {_as_text(value)}")
+                raise self.invalid(f"{name}[{key}]", f"is {kind_of(value)}: {how_to_write_text(value)}")
         return {intern(key): intern(value) for key, value in values.items()}
 
     def child(self, name: str) -> Fields:
@@ -214,7 +216,7 @@ class Fields:
         children = []
         for index, value in enumerate(self.items(name)):
             if not isinstance(value, dict):
-                raise self.invalid(f"{name}[{index}]", f"is {_kind(value)}: write a mapping")
+                raise self.invalid(f"{name}[{index}]", f"is {kind_of(value)}: write a mapping")
             children.append(Fields(value, f"{self.at(name)}[{index}]"))
         self._children += children
         return children
@@ -224,7 +226,7 @@ class Fields:
         if value is None:
             return NOTHING
         if not isinstance(value, dict):
-            raise self.invalid(name, f"is {_kind(value)}: write a mapping")
+            raise self.invalid(name, f"is {kind_of(value)}: write a mapping")
         return value
 
     def refuse_unread(self) -> None:
@@ -251,50 +253,3 @@ def parse_duration(text: str) -> float | None:
         return None
     # Added in nanoseconds, whole ones: 0.1 has no exact float, and equal texts must stay equal after arithmetic.
     return sum(round(float(part[1]) * _UNITS[part[2]] * 1e9) for part in parts) / 1e9
-
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 80
-
-
-def shown(value: Any) -> str:
-    """A value as messages quote it, cut when long."""
-    if isinstance(value, int) and value.bit_length() > 256:
-        return "a huge number"
-    return _short.repr(value)
-
-
-def shown_key(key: Any) -> str:
-    return shown(key).strip("'") if isinstance(key, str) else shown(key)
-
-
-def _kind(value: Any) -> str:
-    """What a value of the wrong type is, in the words of YAML."""
-    match value:
-        case bool():
-            return f"the boolean {str(value).lower()}"
-        case int() | float():
-            return f"the number {shown(value)}"
-        case str():
-            return f"the text {shown(value)}"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return "empty"
-
-
-def _as_text(value: Any) -> str:
-    match value:
-        case bool():
-            return "YAML reads on, off, yes, no, true and false that way, write the text in quotes"
-        case int() | float():
-            return f'write "{shown(value)}" in quotes'
-        case _:
-            return "write a text"
-
-
-def _alternatives(values: Iterable[str]) -> str:
-    *others, last = values
-    return f"{', '.join(others)} or {last}" if others else last

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from . import parse_core, parse_deckhouse, parse_metallb
 from .documents import Unreadable, read_documents
-from .fields import Fields, Invalid, shown
+from .fields import Fields, Invalid
 from .reference import Key, Reference
 from .status import Problem, Severity
+from .wording import shown
 from .world import Object
 
 

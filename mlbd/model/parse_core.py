@@ -10,8 +10,9 @@ from sys import intern
 
 from .address import IPAddress
 from .core import Condition, EndpointSlice, IPFamilyPolicy, Namespace, Node, Port, Secret, Service, TrafficPolicy
-from .fields import NOTHING, Fields, shown
+from .fields import NOTHING, Fields
 from .reference import Key
+from .wording import shown
 
 _SERVICE_NAME = "kubernetes.io/service-name"
 _FAMILIES = {"IPv4": 4, "IPv6": 6}

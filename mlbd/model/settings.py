@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from .address import parse_address
 from .documents import read_documents
-from .fields import Fields, Invalid, shown
+from .fields import Fields, Invalid
+from .wording import shown
 
 #: Links that belong to containers, tunnels and the host itself; MetalLB's list, with the names of Cilium's VXLAN.
 EXCLUDED_INTERFACES = (

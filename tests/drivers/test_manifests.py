@@ -518,7 +518,9 @@ def test_the_same_again_tells_nobody(state: State) -> None:
         (state.first / "a.yaml").write_text(node("one"))
         await state.until_racks(one="a")
         told = state.times_told
-        replace(state.first / "a.yaml", node("one") + "# only a comment\n")
+        for number in range(20):  # long enough for several batches, each of which could tell
+            replace(state.first / "a.yaml", node("one") + f"# comment {number}\n")
+            await asyncio.sleep(0.01)
         (state.second / "b.yaml").write_text(node("two"))
         await state.until_racks(one="a", two="a")
         assert state.times_told == told + 1
