@@ -14,19 +14,8 @@ from .facts import Facts
 def problems(facts: Facts) -> Iterator[Problem]:
     yield from facts.found
     yield from facts.desired.problems
-    yield from _this_node(facts)
     yield from _drivers(facts)
     yield from _addresses(facts)
-
-
-def _this_node(facts: Facts) -> Iterator[Problem]:
-    node = facts.settings.node
-    if facts.world.nodes and not any(key.name == node for key in facts.world.nodes):
-        message = (
-            f"cannot hold any address: no Node object is named {node!r}; "
-            "add it to the state directory, or set `node` in the settings to the name it has there"
-        )
-        yield Problem(Severity.ERROR, f"Node {node}", "NodeUnknown", message)
 
 
 def _drivers(facts: Facts) -> Iterator[Problem]:
