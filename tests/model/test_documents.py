@@ -120,7 +120,7 @@ def test_a_long_file_without_aliases_is_not_taken_for_a_bomb() -> None:
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(),
     lambda children: st.lists(children) | st.dictionaries(st.text(), children),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
