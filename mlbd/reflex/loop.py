@@ -115,6 +115,8 @@ class Loop:
             self._perform(self._announcer.expire(self._now))
 
     def _read_control(self) -> None:
+        if self._lines:
+            return  # the socket holds what comes faster than it is obeyed
         try:
             octets = self._control.recv(_CONTROL_READ)
         except BlockingIOError:
@@ -142,6 +144,7 @@ class Loop:
                 self._perform(self._announcer.claims(wanted, (a.packed for a in dropped), self._now))
             case Ping(number):
                 self._open_links()
+                self._stale |= self._groups.incomplete
                 self._report(Pong(number, dict(self._counters), round(self._lateness * 1e6)))
                 self._lateness = 0.0
             case Unreadable():

@@ -105,9 +105,12 @@ class Groups:
     def __init__(self) -> None:
         self._joined: dict[Membership, socket.socket] = {}
         self._sockets: list[socket.socket] = []
+        self.incomplete = False
+        """Whether a group could not be joined: a link may be without IPv6 for a while."""
 
     def join_exactly(self, wanted: Set[Membership]) -> Iterator[None]:
         """Goes on with each step. What cannot be joined now is tried again with the next call."""
+        self.incomplete = False
         changes = [(self._leave, membership) for membership in self._joined.keys() - wanted]
         changes += [(self._join, membership) for membership in wanted - self._joined.keys()]
         for start in range(0, len(changes), _JOINS_PER_STEP):
@@ -124,6 +127,7 @@ class Groups:
             self._sockets.append(fresh)
         else:
             fresh.close()
+            self.incomplete = True
 
     def _join_with(self, holder: socket.socket, membership: Membership) -> bool:
         try:

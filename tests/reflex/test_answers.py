@@ -140,7 +140,20 @@ def test_solicited_node_groups_are_joined_once_and_left(net: Net) -> None:
     wait_for(lambda: groups() == 0, what="the group left")
 
 
+def test_a_group_is_joined_when_the_link_gets_ipv6_later(net: Net) -> None:
+    def joined() -> bool:
+        net.reflex.pong()
+        return "ff02::1:ff00:10" in net.node.ip("maddr", "show", "dev", "eth0")
+
+    net.node.ip("link", "set", "eth0", "mtu", "1000")  # below IPv6's minimum the kernel takes IPv6 away
+    net.hold(VIP6)
+    assert not joined()
+    net.node.ip("link", "set", "eth0", "mtu", "1500")
+    wait_for(joined, what="the group joined")
+
+
 def test_more_groups_than_one_socket_may_join(net: Net) -> None:
+    net.node.sysctl("net/core/optmem_max", "20480")  # the default before Linux 6.6
     addresses = [f"2001:db8::{i:x}:{i:x}" for i in range(1, 1501)]
     net.hold(*addresses)
 

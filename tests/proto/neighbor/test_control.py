@@ -116,6 +116,6 @@ def test_lines_come_whole_however_they_are_cut(lines: list[bytes], size: int) ->
 def test_an_endless_line_is_dropped_and_the_next_one_read() -> None:
     buffer = LineBuffer()
     for _ in range(3):
-        assert buffer.feed(b"x" * MAX_LINE) == []
-    assert len(buffer._rest) <= MAX_LINE
-    assert buffer.feed(b"x\nnext\n") == [b"next"]
+        assert buffer.feed(b"x" * (MAX_LINE + 1)) == []
+        assert len(buffer._rest) <= MAX_LINE
+    assert buffer.feed(b"the end\nnext\n") == [b"next"]

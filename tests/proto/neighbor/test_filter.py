@@ -116,6 +116,25 @@ def test_a_thousand_scattered_addresses_are_matched_exactly() -> None:
     assert not any(accepts(program, asks(key.to_bytes(4))) for key in strangers)
 
 
+def test_a_gap_of_one_stays_a_gap() -> None:
+    program = arp_filter([bytes([192, 0, 2, 1]), bytes([192, 0, 2, 3])])
+    assert not accepts(program, asks(bytes([192, 0, 2, 2])))
+
+
+def test_the_closest_are_joined_first() -> None:
+    near = [(IPv4Address(base) + 3 * i).packed for base in ("10.0.0.0", "172.16.0.0") for i in range(100)]
+    program = arp_filter(near, limit=64)
+    assert not accepts(program, asks(IPv4Address("100.0.0.0").packed))
+    assert all(accepts(program, asks(ip)) for ip in near)
+
+
+def test_jumps_reach_in_trees_of_every_size() -> None:
+    for count in range(1, 400, 3):
+        addresses = [(7 * i).to_bytes(4) for i in range(count)]
+        program = arp_filter(addresses)
+        assert all(accepts(program, asks(ip)) for ip in (addresses[0], addresses[count // 2], addresses[-1]))
+
+
 def test_a_pool_is_a_handful_of_instructions() -> None:
     pool = [(IPv4Address("10.0.0.0") + i).packed for i in range(5_000)]
     pool6 = [(IPv6Address("2001:db8::") + i).packed for i in range(5_000)]

@@ -123,6 +123,7 @@ def test_probe() -> None:
         (question(plen=20), DropReason.MALFORMED),
         (question(version=4), DropReason.MALFORMED),
         (with_options(b"\x01\x00" + THEIRS), DropReason.MALFORMED),  # length 0
+        (with_options(b"\x0e\x00" + THEIRS), DropReason.MALFORMED),
         (with_options(b"\x01\x02" + THEIRS), DropReason.MALFORMED),  # beyond the end
         (with_options(b"\x01"), DropReason.MALFORMED),
         (with_options(b"\x01\x01\xff" + THEIRS[1:]), DropReason.MALFORMED),  # a group as sender
@@ -176,7 +177,15 @@ def test_any_octets_are_a_message_or_a_reason(octets: bytes) -> None:
     assert isinstance(ndp.decode(octets), Solicitation | Advertisement | DropReason)
 
 
-@given(st.binary(max_size=120))
+options = st.builds(
+    lambda kind, length, body: bytes([kind, length]) + body,
+    st.sampled_from([1, 2, 14]),
+    st.integers(0, 3),
+    st.binary(max_size=14),
+)
+
+
+@given(st.lists(options, max_size=5).map(b"".join) | st.binary(max_size=120))
 def test_any_options_under_a_right_checksum(options: bytes) -> None:
     assert isinstance(ndp.decode(with_options(options)), Solicitation | DropReason)
 
