@@ -6,12 +6,13 @@ import random
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from mlbd.proto.neighbor import arp, ndp
 from mlbd.proto.neighbor.frame import parse_mac
-from mlbd.proto.neighbor.ndp import Solicitation
+from mlbd.proto.neighbor.ndp import Advertisement, Solicitation
 from mlbd.proto.neighbor.vip import State
 from tests.lab import Frame, Host, Lab, Link, Segment, wait_for
 from tests.reflex.conftest import Reflex, StartReflex
@@ -68,6 +69,33 @@ def test_a_kernel_resolves_both_families(net: Net) -> None:
         net.client.ip("neigh", "flush", "dev", "eth0")
         net.client.run("ping", "-c1", "-W1", address, check=False)
         assert f"lladdr {net.eth0.mac} REACHABLE" in lladdr(net.client, address)
+
+
+def test_answers_are_those_of_the_kernel_but_for_the_address(net: Net) -> None:
+    net.hold(VIP, VIP6)
+    ours = parse_mac(net.theirs.mac)
+
+    def reply_to(question: bytes, kind: bytes) -> bytes:
+        with net.raw() as raw, net.client.capture("eth0") as capture:
+            raw.send(question)
+            return capture.wait_for(lambda f: not f.sent and f.octets[:6] == ours and kind in f.octets).octets
+
+    kernels = arp.decode(reply_to(asks_for("192.0.2.1", net.theirs.mac), b"\x06\x04\0\2"))
+    reflexes = arp.decode(reply_to(asks_for(VIP, net.theirs.mac), b"\x06\x04\0\2"))
+    assert isinstance(kernels, arp.ArpPacket)
+    assert kernels._replace(sender_ip=socket.inet_aton(VIP)) == reflexes
+
+    asker = socket.inet_pton(socket.AF_INET6, "2001:db8::2")
+    seen = []
+    for address in ("2001:db8::1", VIP6):
+        target = socket.inet_pton(socket.AF_INET6, address)
+        group = ndp.solicited_node(target)
+        question = ndp.encode(Solicitation(ndp.multicast_mac(group), ours, asker, group, target, ours))
+        seen.append(ndp.decode(reply_to(question, b"\x3a\xff" + target)))
+    kernels6, reflexes6 = seen
+    assert isinstance(kernels6, Advertisement)
+    vip6 = socket.inet_pton(socket.AF_INET6, VIP6)
+    assert replace(kernels6, source=vip6, target=vip6) == reflexes6
 
 
 @pytest.mark.parametrize("address", [VIP, VIP6])
