@@ -50,6 +50,7 @@ def test_scalars(written: str, meant: Any) -> None:
         ("o: {<<: [{a: 1}, {a: 2, b: 2}]}", [{"o": {"a": 1, "b": 2}}]),
         ('"<<": {a: 1}', [{"<<": {"a": 1}}]),
         (r'{"smile": "\ud83d\ude00"}', [{"smile": "😀"}]),
+        ('\ufeff{"smile": "\\ud83d\\ude00"}', [{"smile": "😀"}]),
         ("on: 1", [{True: 1}]),
     ],
 )
