@@ -1,18 +1,22 @@
-"""Questions to the control socket. Answers are JSON values; what goes wrong becomes a CtlError."""
+"""Questions to the control socket. Answers are JSON values; what goes wrong becomes a CtlError.
+
+HTTP/1.0 by hand: an answer is then a head and all that follows, and importing http.client would take as long as asking.
+"""
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from .errors import CtlError, Denied, NotFound, Unreachable
 
 TIMEOUT_SECONDS = 10.0
+_LINE_OCTETS = 8192
 _ERRORS = {403: Denied, 404: NotFound}
 
 
@@ -29,68 +33,56 @@ class Client:
 
     def lines(self, *segments: str, follow: bool) -> Iterator[Any]:
         """The values of a stream as they come; with `follow` it ends when the daemon does, raising Unreachable."""
-        with self._ask("GET", segments, "?follow=true" if follow else "") as connection:
-            try:
-                with connection.getresponse() as response:
-                    _check(response)
-                    if follow and connection.sock:
-                        connection.sock.settimeout(None)
-                    for line in response:
-                        yield json.loads(line)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                raise self._broken(error) from None
+        with self._connected() as connection, _asked(connection, "GET", segments, follow) as answer:
+            connection.settimeout(None if follow else TIMEOUT_SECONDS)
+            for line in answer:
+                yield json.loads(line)
         if follow:
             raise Unreachable("the stream of events has ended: mlbd stops or restarts; `systemctl status mlbd` tells")
 
     def _value(self, method: str, segments: tuple[str, ...]) -> Any:
-        with self._ask(method, segments) as connection:
+        with self._connected() as connection, _asked(connection, method, segments) as answer:
+            return json.load(answer)
+
+    @contextmanager
+    def _connected(self) -> Iterator[socket.socket]:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(TIMEOUT_SECONDS)
             try:
-                with connection.getresponse() as response:
-                    _check(response)
-                    return json.load(response)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                raise self._broken(error) from None
-
-    def _ask(self, method: str, segments: tuple[str, ...], query: str = "") -> _Connection:
-        connection = _Connection(self._path)
-        try:
-            connection.request(method, "/v1/" + "/".join(map(quote, segments)) + query)
-        except OSError as error:
-            connection.close()
-            raise _unreachable(self._path, error) from None
-        return connection
-
-    def _broken(self, error: Exception) -> CtlError:
-        return Unreachable(
-            f"cannot make sense of what {self._path} answers ({error or type(error).__name__}); "
-            "`systemctl status mlbd` and `journalctl -u mlbd` tell more"
-        )
+                connection.connect(str(self._path))
+            except OSError as error:
+                raise _unreachable(self._path, error) from None
+            try:
+                yield connection
+            except (OSError, ValueError) as error:
+                raise Unreachable(
+                    f"cannot make sense of what {self._path} answers ({error or type(error).__name__}); "
+                    "`systemctl status mlbd` and `journalctl -u mlbd` tell more"
+                ) from None
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
-        self._path = path
+@contextmanager
+def _asked(
+    connection: socket.socket, method: str, segments: tuple[str, ...], follow: bool = False
+) -> Iterator[BinaryIO]:
+    """The body of the answer, to be read on. Raises ValueError when it is no HTTP, CtlError with the daemon's own
+    sentence when it is a refusal."""
+    target = "/".join(map(quote, ("/v1", *segments))) + ("?follow=true" if follow else "")
+    connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
+    with connection.makefile("rb") as answer:
+        version, _, rest = answer.readline(_LINE_OCTETS).decode("latin-1").partition(" ")
+        if not version.startswith("HTTP/"):
+            raise ValueError("it is no HTTP")
+        while answer.readline(_LINE_OCTETS).strip():
+            pass
+        if (status := int(rest[:3])) != 200:
+            raise _refused(status, json.load(answer))
+        yield answer
 
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
-    def __enter__(self) -> _Connection:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _check(response: http.client.HTTPResponse) -> None:
-    """Raises CtlError with the daemon's own sentence for anything but 200."""
-    if response.status == 200:
-        return
-    answer = json.load(response)
-    message = answer.get("error") if isinstance(answer, dict) else None
-    raise _ERRORS.get(response.status, CtlError)(str(message or f"cannot do that: HTTP status {response.status}"))
+def _refused(status: int, answer: Any) -> CtlError:
+    told = answer.get("error") if isinstance(answer, dict) else None
+    return _ERRORS.get(status, CtlError)(str(told or f"cannot do that: HTTP status {status}"))
 
 
 def _unreachable(path: Path, error: OSError) -> CtlError:
