@@ -105,13 +105,18 @@ class Namespace:
             finally:
                 _set_namespace(home.fileno())
 
+    def inside(self, *argv: str) -> tuple[str, ...]:
+        """The command line that runs `argv` inside. Not by `ip netns exec`: that wants to remount /, which a chroot
+        refuses."""
+        return ("nsenter", f"--net={NAMESPACES / self.netns}", *argv)
+
     def ip(self, *argv: str) -> str:
         """`ip ARGV...` inside."""
-        return command("ip", "-n", self.netns, *argv)
+        return command(*self.inside("ip", *argv))
 
     def ip_batch(self, *lines: str) -> None:
         """Several `ip` commands inside, for the price of one."""
-        command("ip", "-n", self.netns, "-batch", "-", stdin="\n".join(lines))
+        command(*self.inside("ip", "-batch", "-"), stdin="\n".join(lines))
 
     def sysctl(self, key: str, value: str) -> None:
         """Write net/... under /proc/sys as seen from inside."""
@@ -120,8 +125,7 @@ class Namespace:
 
     def run(self, *argv: str, check: bool = True, seconds: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a program inside to its end; with `check` a failure raises LabError."""
-        inside = ("ip", "netns", "exec", self.netns, *argv)
-        done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=seconds)
+        done = subprocess.run(self.inside(*argv), capture_output=True, text=True, check=False, timeout=seconds)
         if check and done.returncode:
             said = (done.stderr or done.stdout).strip()
             raise LabError(f"cannot run {' '.join(argv)} in {self.netns}: {said}")
@@ -129,8 +133,7 @@ class Namespace:
 
     def spawn(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
         """Start a program inside; it ends with the lab. Ctrl-C at the terminal does not reach it."""
-        inside = ("ip", "netns", "exec", self.netns, *argv)
-        process = subprocess.Popen(inside, text=True, start_new_session=True, **options)
+        process = subprocess.Popen(self.inside(*argv), text=True, start_new_session=True, **options)
         self.lab.processes.append(process)
         return process
 
@@ -192,7 +195,7 @@ class Segment(Namespace):
         return ", ".join(f'"{source}" . "{target}"' for source in sources for target in targets)
 
     def _nft(self, rules: str) -> None:
-        command("ip", "netns", "exec", self.netns, "nft", "-f", "-", stdin=rules)
+        command(*self.inside("nft", "-f", "-"), stdin=rules)
 
 
 class Host(Namespace):

@@ -91,7 +91,7 @@ def test_a_capture_tells_sent_from_received_with_the_kernel_time(pair: tuple[Seg
 
 
 def test_a_failed_command_says_what_the_program_said(lab: Lab) -> None:
-    with pytest.raises(LabError, match=r"cannot run ip -n .* Cannot find device"):
+    with pytest.raises(LabError, match=r"cannot run .* ip link set eth9 up: Cannot find device"):
         lab.host("one").ip("link", "set", "eth9", "up")
 
 

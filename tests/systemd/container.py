@@ -14,20 +14,28 @@ from tests.lab import NAMESPACES, Host, LabError, command, wait_for
 
 PROJECT = Path(__file__).parents[2]
 CACHE = Path("/var/cache/mlbd-tests")
-PACKAGES = "dbus,iproute2,libnftables1,python3,systemd,systemd-sysv"
+PACKAGES = "dbus,iproute2,libnftables1,procps,python3,systemd,systemd-sysv"
+
+# nspawn wants a root directory that is a mount, which it is not in a chroot: there the whole tree is mounted once more,
+# over the one directory that is surely a mount of its own. $1 is the script to go on with, the rest its arguments.
+WITH_MOUNTED_ROOT = """
+root=/
+if ! grep -qE '^([^ ]+ ){4}/ ' /proc/self/mountinfo; then
+    root=/run/netns
+    mount --make-rprivate $root && mount --rbind / $root
+fi
+mount --make-rprivate $root && exec chroot $root sh -c "$@"
+"""
 
 # The machine outside may run another init and mount its control groups in another way, so the container gets a
-# control group of its own in a hierarchy mounted for it alone, removed afterwards. $1 is the group; the rest is what to
-# run in it.
+# control group of its own, $0, in a hierarchy mounted for it alone. The arguments are what to run in it.
 IN_OWN_CGROUP = """
 umount --recursive /sys/fs/cgroup 2>/dev/null
-mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir "/sys/fs/cgroup/$1" && echo $$ > "/sys/fs/cgroup/$1/cgroup.procs" ||
-    exit 1
-group=$1
-shift
+group=/sys/fs/cgroup/$0
+mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir "$group" && echo $$ > "$group/cgroup.procs" || exit 1
 "$@"
 echo $$ > /sys/fs/cgroup/cgroup.procs
-find "/sys/fs/cgroup/$group" -depth -type d -exec rmdir {} +
+find "$group" -depth -type d -exec rmdir {} +
 """
 
 # A virtual environment knows where it was made, and PYTHONPATH says where the project is now.
@@ -63,15 +71,15 @@ class Container:
 @contextlib.contextmanager
 def booted(host: Host) -> Iterator[Container]:
     """systemd as the init of `host`; it writes to an overlay in memory, so every boot is the first one."""
-    group = host.netns
     nspawn = (
         *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--link-journal=no"),
         *("--directory", str(root()), "--volatile=overlay", f"--machine={host.netns}"),
-        *("--network-namespace-path", str(NAMESPACES / host.netns)),
+        *("--network-namespace-path", str(NAMESPACES / host.netns), "--capability=CAP_NET_ADMIN"),
         f"--bind-ro={PROJECT}:/opt/mlbd",
     )
+    inner = (IN_OWN_CGROUP, host.netns, *nspawn)
     process = subprocess.Popen(
-        ("unshare", "--mount", "--propagation", "private", "sh", "-c", IN_OWN_CGROUP, "sh", group, *nspawn),
+        ("unshare", "--mount", "--propagation", "unchanged", "sh", "-c", WITH_MOUNTED_ROOT, "sh", *inner),
         env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,0 +1,156 @@
+"""mlbd.service as it is shipped, under a real systemd."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab import Host, Lab, wait_for
+
+from .container import PROJECT, Container, booted, install
+
+STATE = PROJECT / "etc/state.d"
+HOSTS = {"node-1": 11, "client": 200}
+
+
+class Machine:
+    """The container, and the client on the same switch."""
+
+    def __init__(self, container: Container, client: Host) -> None:
+        self.container = container
+        self.client = client
+
+    def services(self) -> Any:
+        return json.loads(self.container.run("mlbctl", "services", "-o", "json", check=False))
+
+    def announced(self) -> list[str]:
+        """The addresses that this node answers for."""
+        slots = [slot for service in self.services() for slot in service["addresses"]]
+        return [slot["address"] for slot in slots if slot["state"] == "holding"]
+
+    def answers(self, address: str) -> bool:
+        probe = (
+            ("arping", "-c1", "-W1", "-i", "eth0", address)
+            if "." in address
+            else ("ndisc6", "-1", "-r1", address, "eth0")
+        )
+        return self.client.run(*probe, check=False).returncode == 0
+
+    def journal(self, **fields: str) -> list[dict[str, str]]:
+        wanted = [f"{name}={value}" for name, value in fields.items()]
+        lines = self.container.run("journalctl", "-u", "mlbd", "-o", "json", *wanted).splitlines()
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    with Lab() as lab:
+        lan = lab.segment("lan")
+        hosts = {name: lab.host(name) for name in HOSTS}
+        for name, number in HOSTS.items():
+            hosts[name].connect(lan, "eth0", f"192.0.2.{number}/24", f"2001:db8::{number}/64")
+        with booted(hosts["node-1"]) as container:
+            install(container)
+            for manifest in STATE.glob("*.yaml"):
+                container.write(f"/etc/mlbd/state.d/{manifest.name}", manifest.read_text())
+            container.write("/etc/mlbd/mlbd.yaml", "node: node-1\n")
+            container.run("systemctl", "start", "mlbd")
+            yield Machine(container, hosts["client"])
+
+
+def test_start_returns_when_everything_is_applied(machine: Machine) -> None:
+    assert machine.container.show("mlbd", "ActiveState") == "active"
+    assert "addresses: 6" in machine.container.show("mlbd", "StatusText")
+    assert len(machine.services()[0]["addresses"]) == 6
+
+
+def test_the_sandbox_does_not_stop_what_mlbd_is_for(machine: Machine) -> None:
+    wait_for(lambda: len(machine.announced()) == 2, what="one address of each family announced here")
+    for address in machine.announced():
+        assert machine.answers(address)
+        assert address in machine.container.run("ip", "address", "show", "lo")
+    status = json.loads(machine.container.run("mlbctl", "status", "-o", "json"))
+    assert status["problems"] == []
+    assert machine.container.run("cat", "/proc/sys/net/ipv4/conf/all/arp_announce").strip() == "2"
+
+
+def test_the_sandbox_is_there(machine: Machine) -> None:
+    pid = machine.container.show("mlbd", "MainPID")
+    status = machine.container.run("cat", f"/proc/{pid}/status")
+    lines = dict(line.split(":\t", 1) for line in status.splitlines())
+    assert lines["Uid"].split()[0] == machine.container.run("id", "-u", "mlbd").strip() != "0"
+    assert int(lines["CapBnd"], 16) == int(lines["CapEff"], 16) == 1 << 12 | 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW
+    assert lines["NoNewPrivs"] == "1"
+    assert lines["Seccomp"] == "2"
+
+
+def test_the_reflex_goes_first_where_systemd_may_allow_it(machine: Machine) -> None:
+    """LimitNICE= takes CAP_SYS_RESOURCE, which the machine of the tests may lack itself."""
+    bounds = machine.container.run("sed", "-n", "s/^CapBnd:\\t//p", "/proc/1/status")
+    status = json.loads(machine.container.run("mlbctl", "status", "-o", "json", check=False))
+    assert status["reflex"]["realtime"] == bool(int(bounds, 16) >> 24 & 1)
+
+
+def test_systemd_finds_little_to_attack(machine: Machine) -> None:
+    verdict = machine.container.run("systemd-analyze", "security", "--no-pager", "mlbd.service").splitlines()[-1]
+    print(verdict)
+    machine.container.run("systemd-analyze", "security", "--threshold=25", "mlbd.service")
+
+
+def test_the_unit_has_no_mistakes(machine: Machine) -> None:
+    assert machine.container.run("systemd-analyze", "verify", "--man=no", "mlbd.service") == ""
+
+
+def test_a_member_of_the_group_may_ask(machine: Machine) -> None:
+    machine.container.run("useradd", "--groups", "mlbd", "alice")
+    machine.container.run("useradd", "bob")
+    assert "default/web" in machine.container.run("runuser", "-u", "alice", "mlbctl", "services")
+    assert "default/web" not in machine.container.run("runuser", "-u", "bob", "mlbctl", "services", check=False)
+
+
+def test_the_journal_has_fields_to_search_by(machine: Machine) -> None:
+    address = machine.announced()[0]
+    of_address = machine.journal(MLBD_ADDRESS=address)
+    assert of_address
+    assert {line["MLBD_SERVICE"] for line in of_address} == {"default/web"}
+    assert machine.journal(MLBD_SERVICE="default/web")
+
+
+def test_a_reload_reads_the_settings_and_keeps_the_process(machine: Machine) -> None:
+    pid = machine.container.show("mlbd", "MainPID")
+    machine.container.write("/etc/mlbd/mlbd.yaml", "node: node-1\nbindAddresses: false\n")
+    machine.container.run("systemctl", "reload", "mlbd")
+    wait_for(lambda: "192.0.2.1" not in machine.container.run("ip", "address", "show", "lo"), what="lo without VIPs")
+    machine.container.write("/etc/mlbd/mlbd.yaml", "node: node-1\n")
+    machine.container.run("systemctl", "reload", "mlbd")
+    wait_for(lambda: "192.0.2.1" in machine.container.run("ip", "address", "show", "lo"), what="VIPs on lo again")
+    assert machine.container.show("mlbd", "MainPID") == pid
+    assert machine.container.show("mlbd", "ActiveState") == "active"
+
+
+def test_a_frozen_daemon_is_killed_and_replaced(machine: Machine) -> None:
+    pid = machine.container.show("mlbd", "MainPID")
+    machine.container.run("kill", "-STOP", pid)
+    wait_for(lambda: machine.container.show("mlbd", "NRestarts") == "1", 60, "the restart by the watchdog")
+    wait_for(lambda: machine.container.show("mlbd", "ActiveState") == "active", 30, "the new daemon")
+    assert machine.container.show("mlbd", "MainPID") != pid
+    wait_for(lambda: len(machine.announced()) == 2, what="the addresses announced again")
+
+
+def test_wrong_settings_are_not_tried_for_ever(machine: Machine) -> None:
+    machine.container.write("/etc/mlbd/mlbd.yaml", "nodes: node-1\n")
+    machine.container.run("systemctl", "restart", "mlbd", check=False)
+    assert machine.container.show("mlbd", "ActiveState") == "failed"
+    assert any("mlbd.yaml" in line["MESSAGE"] for line in machine.journal())
+    machine.container.write("/etc/mlbd/mlbd.yaml", "node: node-1\n")
+    machine.container.run("systemctl", "start", "mlbd")
+
+
+def test_a_stop_leaves_nothing_behind(machine: Machine) -> None:
+    wait_for(lambda: len(machine.announced()) == 2, what="the addresses announced")
+    machine.container.run("systemctl", "stop", "mlbd")
+    assert machine.container.show("mlbd", "Result") == "success"
+    assert "192.0.2.1" not in machine.container.run("ip", "address", "show", "lo")
