@@ -18,8 +18,8 @@ from .directory import Signature, Unusable, Watch, displayed, list_manifests, re
 
 #: How long a burst may take to arrive, in seconds, before what came is read.
 _SETTLE = 0.002
-#: Files to read before other tasks have their turn.
-_SLICE = 32
+#: How long to read files, in seconds, before other tasks have their turn.
+_SLICE = 0.005
 
 
 class Manifests:
@@ -69,14 +69,17 @@ class Manifests:
             self._wake.set()
 
     async def _work(self) -> None:
+        now = asyncio.get_running_loop().time
         while True:
             await self._wake.wait()
             await asyncio.sleep(_SETTLE)
             self._wake.clear()
-            for number, origin in enumerate(self._take(), start=1):
+            since = now()
+            for origin in self._take():
                 self._read(origin)
-                if number % _SLICE == 0:
+                if now() - since > _SLICE:
                     await asyncio.sleep(0)
+                    since = now()
             if self._commit():
                 self._on_change()
 
