@@ -158,7 +158,7 @@ def test_a_service_from_its_file_to_the_frames() -> None:
         "It comes from /etc/mlbd/state.d/all.yaml.",
         "Its addresses come from MetalLoadBalancerClass public, because it is the default class and the Service names "
         "none.",
-        "It asks for 2 (the annotation network.deckhouse.io/l2-load-balancer-external-ips-count) and has 2.",
+        "It asks for 2 addresses (the annotation network.deckhouse.io/l2-load-balancer-external-ips-count), and has 2.",
         "node-1 and node-2 may hold its addresses.",
         "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers.",
     ]
@@ -260,7 +260,7 @@ def test_a_slot_without_an_address_says_why() -> None:
     world = world_of(FILES.replace('count: "2"', 'count: "4"'))
     desired = plan(world, "node-1")
     chain = told("shop/web", status_of(desired, {}), world, desired)
-    assert "and has 3." in chain["Service shop/web"]
+    assert ", and has 3." in chain["Service shop/web"]
     assert chain["Slot 3 (IPv4)"].splitlines()[0] == "It is to be an address of Service shop/web, and has none."
     assert "no free IPv4 address" in chain["Slot 3 (IPv4)"]
 

@@ -73,8 +73,10 @@ def _why_source(service: Service, plan: ServicePlan) -> str:
 
 def _counted(service: Service, plan: ServicePlan) -> str:
     assigned = sum(slot.address is not None for slot in plan.slots)
-    cause = f"the annotation {COUNT}" if annotation(service, COUNT) else "one address a family is the default"
-    return f"It asks for {len(plan.slots)} ({cause}) and has {assigned}."
+    cause = f"the annotation {COUNT}" if annotation(service, COUNT) else "the default"
+    families = len({slot.family for slot in plan.slots})
+    each = f", {len(plan.slots) // families} of each family" if families > 1 else ""
+    return f"It asks for {len(plan.slots)} addresses{each} ({cause}), and has {assigned}."
 
 
 def _nodes(service: Service, plan: ServicePlan) -> Iterator[str]:
