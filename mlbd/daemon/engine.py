@@ -26,6 +26,7 @@ from mlbd.model.address import IPAddress
 from mlbd.model.core import Port
 from mlbd.model.desired import Desired
 from mlbd.model.explanation import Explanation
+from mlbd.model.link import Link as HostLink
 from mlbd.model.link import Unusable, unusable
 from mlbd.model.settings import Settings
 from mlbd.model.status import Event, Problem, Status, VipState
@@ -66,6 +67,7 @@ class Engine:
         self._usability: Mapping[str, Unusable | None] = {}
         self._manifests = Manifests([Path(path) for path in settings.state], self._wake.set)
         self._links = Links(self._wake.set)
+        self._seen: tuple[HostLink, ...] = ()
         self._addresses = Addresses()
         self._firewall = Firewall()
         self._reflex = Reflex(settings.node, self._hear)
@@ -125,9 +127,9 @@ class Engine:
         self._desired = plan(self._world, self.settings.node, before)
         self._fresh = self._still_fresh(before)
         usability = self._usability
-        self._usability = {
-            link.name: unusable(link, self.settings.exclude_interfaces) for link in self._links.current()
-        }
+        # One look for the whole turn: a link may come or go at any await in it.
+        self._seen = self._links.current()
+        self._usability = {link.name: unusable(link, self.settings.exclude_interfaces) for link in self._seen}
         await self._apply()
         self._tell(before, usability)
 
@@ -169,8 +171,7 @@ class Engine:
         )
 
     def _usable_links(self) -> list[Link]:
-        links = self._links.current()
-        return [Link(link.index, link.name, link.mac) for link in links if self._usability[link.name] is None]
+        return [Link(link.index, link.name, link.mac) for link in self._seen if self._usability[link.name] is None]
 
     def _claims(self) -> list[Claim]:
         indexes = {link.name: link.index for link in self._usable_links()}
@@ -220,7 +221,7 @@ class Engine:
             desired=self._desired,
             directories=directories,
             found=(*found, *self._others()),
-            links=tuple(link for link in self._links.current() if link.name in self._usability),
+            links=self._seen,
             usability=self._usability,
             addresses=self._addresses.status(),
             firewall=self._firewall.status(),

@@ -100,6 +100,9 @@ class Daemon(Node):
     def wait_for_holding(self, *addresses: str, seconds: float = 10) -> None:
         wait_for(lambda: set(addresses) <= self.holds(), seconds, f"{addresses} held by {self.host.name}")
 
+    def events(self, reason: str) -> list[Any]:
+        return [event for event in self.client.lines("events", follow=False) if event["reason"] == reason]
+
     def follow_events(self, output: int) -> subprocess.Popen[bytes]:
         """`mlbctl events --follow` with its lines going to the file descriptor `output`."""
         line = (str(PROGRAMS / "mlbctl"), "--socket", str(self.socket), "events", "--follow", "-o", "json")
