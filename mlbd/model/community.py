@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .wording import shown
 
-_NUMBER = re.compile(r"[0-9]{1,10}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 #: Names that MetalLoadBalancerConfiguration takes beside numbers; `none` adds no community.
 WELL_KNOWN = ("no-export", "no-advertise", "local-as", "none")

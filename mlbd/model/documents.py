@@ -189,8 +189,8 @@ _WORDS: dict[str, bool | None] = {
     **{form: True for word in ("true", "yes", "on") for form in (word, word.title(), word.upper())},
     **{form: False for word in ("false", "no", "off") for form in (word, word.title(), word.upper())},
 }
-_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,99})")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
 _NUMBER_STARTS = frozenset("+-.0123456789")
 _TEXT_TAGS = (None, "tag:yaml.org,2002:str")
 _COLLECTION_TAGS = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")

@@ -205,6 +205,10 @@ class Fields:
                 raise self.invalid(f"{name}[{key}]", f"is {kind_of(value)}: {how_to_write_text(value)}")
         return {intern(key): intern(value) for key, value in values.items()}
 
+    def metadata(self) -> Fields:
+        """The object's metadata, in which anybody may leave what nobody here reads (meta/v1 ObjectMeta)."""
+        return Fields(self._mapping("metadata"), "metadata")
+
     def child(self, name: str) -> Fields:
         """The mapping of that name, an empty one when absent."""
         child = Fields(self._mapping(name), self.at(name))

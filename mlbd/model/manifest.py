@@ -124,7 +124,7 @@ def _unknown_kind(group: str, api_version: str, name: str) -> Exception:
 def identify(document: Mapping[Any, Any]) -> Identity:
     """Which object a document is about, whether or not the rest of it can be used. Raises as parse does."""
     kind, _, fields = _open(document)
-    return Identity(kind.world_field, parse_core.parse_key(fields.child("metadata"), kind.namespaced))
+    return Identity(kind.world_field, parse_core.parse_key(fields.metadata(), kind.namespaced))
 
 
 def read(data: bytes, source: str) -> Contents:

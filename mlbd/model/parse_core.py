@@ -51,7 +51,7 @@ def created(metadata: Fields) -> str:
 
 
 def parse_service(manifest: Fields) -> Service:
-    metadata, spec, status = manifest.child("metadata"), manifest.child("spec"), manifest.child("status")
+    metadata, spec, status = manifest.metadata(), manifest.child("spec"), manifest.child("status")
     return Service(
         key=parse_key(metadata, namespaced=True),
         type=intern(spec.choice("type", ServiceType.CLUSTER_IP).value),
@@ -114,7 +114,7 @@ def _condition(fields: Fields) -> Condition:
 
 
 def parse_node(manifest: Fields) -> Node:
-    metadata, status = manifest.child("metadata"), manifest.child("status")
+    metadata, status = manifest.metadata(), manifest.child("status")
     unavailable = _conditions(status).get("NetworkUnavailable")
     return Node(
         key=parse_key(metadata, namespaced=False),
@@ -131,13 +131,13 @@ def _internal_addresses(status: Fields) -> list[IPAddress]:
 
 
 def parse_namespace(manifest: Fields) -> Namespace:
-    metadata = manifest.child("metadata")
+    metadata = manifest.metadata()
     return Namespace(parse_key(metadata, namespaced=False), metadata.mapping("labels"))
 
 
 def parse_secret(manifest: Fields) -> Secret:
     """`stringData` is laid over `data`, as the API server does."""
-    metadata = manifest.child("metadata")
+    metadata = manifest.metadata()
     plain = {name: text.encode() for name, text in _secrets(manifest.child("stringData"))}
     decoded = {name: _decoded(manifest, name, text) for name, text in _secrets(manifest.child("data"))}
     return Secret(
@@ -161,7 +161,7 @@ def _decoded(manifest: Fields, name: str, text: str) -> bytes:
 
 
 def parse_endpoint_slice(manifest: Fields) -> EndpointSlice:
-    metadata = manifest.child("metadata")
+    metadata = manifest.metadata()
     key = parse_key(metadata, namespaced=True)
     service = metadata.mapping("labels").get(_SERVICE_NAME, "")
     if not service:

@@ -30,7 +30,7 @@ class Mode(StrEnum):
 
 def parse_class(manifest: Fields) -> MetalLoadBalancerClass:
     """Every field may be absent: no node selector is every node, no addresses are none to give out."""
-    metadata, spec = manifest.child("metadata"), manifest.child("spec")
+    metadata, spec = manifest.metadata(), manifest.child("spec")
     spec.choice("type", ClassType.L2)
     spec.items("tolerations")  # of the first versions; it placed their programs and means nothing here
     return MetalLoadBalancerClass(
@@ -44,7 +44,7 @@ def parse_class(manifest: Fields) -> MetalLoadBalancerClass:
 
 
 def parse_pool(manifest: Fields) -> MetalLoadBalancerPool:
-    metadata, spec = manifest.child("metadata"), manifest.child("spec")
+    metadata, spec = manifest.metadata(), manifest.child("spec")
     spec.require("addresses")
     return MetalLoadBalancerPool(
         key=parse_key(metadata, namespaced=False),
@@ -61,7 +61,7 @@ def parse_peer(manifest: Fields) -> MetalLoadBalancerBGPPeer:
     address = spec.address("peerAddress")
     assert address is not None  # required above
     return MetalLoadBalancerBGPPeer(
-        key=parse_key(manifest.child("metadata"), namespaced=False),
+        key=parse_key(manifest.metadata(), namespaced=False),
         my_asn=spec.integer("myASN", 1, UINT32_MAX, 0),
         asn=spec.integer("peerASN", 1, UINT32_MAX, 0),
         address=address,
@@ -116,7 +116,7 @@ def parse_configuration(manifest: Fields) -> MetalLoadBalancerConfiguration:
     spec.require("mode")
     spec.choice("mode", Mode.BGP)
     return MetalLoadBalancerConfiguration(
-        key=parse_key(manifest.child("metadata"), namespaced=False),
+        key=parse_key(manifest.metadata(), namespaced=False),
         node_selector=spec.mapping("nodeSelector"),
         peers=spec.child("bgp").unique_texts("peerNames"),
         advertisements=tuple(_advertisement(child) for child in spec.children("advertisements")),

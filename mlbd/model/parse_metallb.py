@@ -26,7 +26,7 @@ _INT32 = (-(1 << 31), (1 << 31) - 1)
 
 
 def parse_address_pool(manifest: Fields) -> IPAddressPool:
-    metadata, spec = manifest.child("metadata"), manifest.child("spec")
+    metadata, spec = manifest.metadata(), manifest.child("spec")
     key = parse_key(metadata, namespaced=True)
     spec.require("addresses")
     return IPAddressPool(
@@ -56,7 +56,7 @@ def _allocation(fields: Fields) -> ServiceAllocation:
 def parse_l2_advertisement(manifest: Fields) -> L2Advertisement:
     spec = manifest.child("spec")
     return L2Advertisement(
-        key=parse_key(manifest.child("metadata"), namespaced=True),
+        key=parse_key(manifest.metadata(), namespaced=True),
         pools=spec.unique_texts("ipAddressPools"),
         pool_selectors=parse_selectors(spec, "ipAddressPoolSelectors"),
         node_selectors=parse_selectors(spec, "nodeSelectors"),
@@ -74,7 +74,7 @@ def _preferred(fields: Fields) -> PreferredNodes:
 def parse_bgp_advertisement(manifest: Fields) -> BGPAdvertisement:
     spec = manifest.child("spec")
     advertisement = BGPAdvertisement(
-        key=parse_key(manifest.child("metadata"), namespaced=True),
+        key=parse_key(manifest.metadata(), namespaced=True),
         pools=spec.unique_texts("ipAddressPools"),
         pool_selectors=parse_selectors(spec, "ipAddressPoolSelectors"),
         node_selectors=parse_selectors(spec, "nodeSelectors"),
@@ -140,7 +140,7 @@ def _common_peer(manifest: Fields, spec: Fields, lowest_port: int) -> BGPPeer:
     spec.require("myASN")
     hold, keepalive = _timers(spec)
     peer = BGPPeer(
-        key=parse_key(manifest.child("metadata"), namespaced=True),
+        key=parse_key(manifest.metadata(), namespaced=True),
         my_asn=spec.integer("myASN", 1, UINT32_MAX, 0),
         asn=spec.integer("peerASN", 1, UINT32_MAX, None),
         address=spec.address("peerAddress"),
@@ -204,13 +204,13 @@ def _password_secret(manifest: Fields, spec: Fields) -> Key | None:
         return None
     if spec.secret("password"):
         raise spec.invalid("passwordSecret", "is given besides password: take one of them out")
-    return Key(namespace or parse_key(manifest.child("metadata"), namespaced=True).namespace, name)
+    return Key(namespace or parse_key(manifest.metadata(), namespaced=True).namespace, name)
 
 
 def parse_bfd_profile(manifest: Fields) -> BFDProfile:
     spec = manifest.child("spec")
     return BFDProfile(
-        key=parse_key(manifest.child("metadata"), namespaced=True),
+        key=parse_key(manifest.metadata(), namespaced=True),
         receive_interval=spec.integer("receiveInterval", 10, 60000, None),
         transmit_interval=spec.integer("transmitInterval", 10, 60000, None),
         detect_multiplier=spec.integer("detectMultiplier", 2, 255, None),
@@ -226,7 +226,7 @@ def parse_community_aliases(manifest: Fields) -> Community:
     entries = spec.children("communities")
     spec.unique("communities", tuple(entry.text("name") for entry in entries))
     return Community(
-        key=parse_key(manifest.child("metadata"), namespaced=True),
+        key=parse_key(manifest.metadata(), namespaced=True),
         aliases=tuple(_alias(entry) for entry in entries),
     )
 

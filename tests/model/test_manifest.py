@@ -369,6 +369,18 @@ def test_another_programs_object_is_left_alone() -> None:
         parse({"apiVersion": "metallb.io/v1beta1", "kind": "IPAdressPool"})
 
 
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_what_the_api_server_adds_is_no_unknown_field(kind: str) -> None:
+    manifest = document(kind)
+    manifest["metadata"] |= {
+        "uid": "0b1d", "resourceVersion": "7", "generation": 1, "managedFields": [{"manager": "kubectl"}],
+        "finalizers": ["a"], "ownerReferences": [],
+    }  # fmt: skip
+    manifest["metadata"].setdefault("annotations", {})["kubectl.kubernetes.io/last-applied-configuration"] = "{}"
+    manifest.setdefault("status", {})
+    assert parse(manifest) == OBJECTS[kind]
+
+
 def test_identify_needs_no_good_object() -> None:
     broken = changed(document("IPAddressPool"), "spec", 3)
     assert identify(broken) == Identity("address_pools", Key("metallb-system", "public"))
