@@ -10,6 +10,7 @@ import socket
 import tempfile
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +96,12 @@ def serve(source: Source, path: Path, group: str = READERS, admin_group: str | N
 def as_user(uid: int, groups: list[int], work: Callable[[], Any]) -> Any:
     """What `work` returns, or the name of what it raises, in a child process of that user; as JSON can hold it."""
     read, write = os.pipe()
-    if not (child := os.fork()):
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forks beside threads; ours sleeps in epoll, and the child runs no other program because
+        # that user may not be able to read one.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if not child:
         try:
             os.setgroups(groups)
             os.setgid(65534)

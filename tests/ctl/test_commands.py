@@ -140,6 +140,8 @@ def run_as_nobody(path: Path, groups: list[int], *command: str) -> list[object]:
 
 
 def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
+    for command in ("status", "reload"):
+        run(served.path, command, "--help")  # imported now: nobody may not be able to read where the program is
     status, told = run_as_nobody(served.path, [], "status")
     assert status == Exit.DENIED == 5
     assert "permission denied" in str(told)
