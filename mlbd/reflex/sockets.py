@@ -16,8 +16,6 @@ from mlbd.proto.neighbor.bpf import MAX_INSTRUCTIONS, REJECT, Program, assemble
 from mlbd.proto.neighbor.link import Link
 
 _SO_ATTACH_FILTER: Final = 26
-_SOL_PACKET: Final = 263
-_PACKET_IGNORE_OUTGOING: Final = 23
 _SHORTEST_LIMIT: Final = 64
 _JOINS_PER_STEP: Final = 32
 _LONGEST_FRAME: Final = 2048  # neither ARP nor a useful NDP message comes near
@@ -26,7 +24,9 @@ FilterBuilder = Callable[[Iterable[bytes], int], Program]
 
 
 class PacketSocket:
-    """Frames of one EtherType on one link, those about `addresses` only.
+    """Frames of one EtherType that arrive on one link, and of these only what `admit` names.
+
+    What this host sends is not among them: the kernel shows that to sockets for every EtherType alone.
 
     Raises OSError when it cannot be opened: PermissionError without CAP_NET_RAW, ENODEV or ENXIO when the
     link is gone.
@@ -39,7 +39,6 @@ class PacketSocket:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
         try:
             self._attach([REJECT])
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
             # By the name of now: the link may have been renamed since it was chosen.
             self._socket.bind((socket.if_indextoname(link.index), ethertype))
         except OSError:
