@@ -20,8 +20,16 @@ from mlbd.model.status import Event, Problem, Severity, Status
 
 from .engine import Engine
 
-#: Settings that other parts hold on to: a change of one takes a restart.
-FIXED = ("node", "state", "socket", "socket_group", "admin_group", "data", "metrics")
+#: Settings that other parts hold on to, and how mlbd.yaml(5) spells them: a change of one takes a restart.
+FIXED = {
+    "node": "node",
+    "state": "state",
+    "socket": "socket",
+    "socket_group": "socketGroup",
+    "admin_group": "adminGroup",
+    "data": "data",
+    "metrics": "metrics",
+}
 #: Seconds without a finished turn or an answer of the reflex after which the watchdog is not fed any more.
 UNHEALTHY_SECONDS = 5.0
 
@@ -36,7 +44,8 @@ class Process:
         self._load = load
         self._reload_problems: tuple[Problem, ...] = ()
         self._engine = Engine(settings, log_event, self._problems)
-        self._control = Control(Path(settings.socket), settings.socket_group, settings.admin_group, self)
+        readers = settings.socket_group or "root"  # without a group of readers, those whom nothing is kept from
+        self._control = Control(Path(settings.socket), readers, settings.admin_group, self)
         self._metrics = Metrics(settings.metrics, self.status) if settings.metrics else None
 
     async def run(self) -> None:
@@ -85,7 +94,7 @@ class Process:
             self._reload_problems = (Problem(Severity.ERROR, "mlbd", "BadSettings", f"{error}; the old ones stay"),)
             return old
         changed = [name for name in FIXED if getattr(new, name) != getattr(old, name)]
-        self._reload_problems = tuple(map(_needs_restart, changed))
+        self._reload_problems = tuple(_needs_restart(FIXED[name]) for name in changed)
         return dataclasses.replace(new, **{name: getattr(old, name) for name in changed})
 
     async def _reload_on(self, requests: asyncio.Semaphore) -> None:
@@ -111,7 +120,7 @@ class Process:
 
 
 def _needs_restart(name: str) -> Problem:
-    message = f"cannot change the setting {name!r} while running; systemctl restart mlbd"
+    message = f"cannot change the setting `{name}` while running: systemctl restart mlbd"
     return Problem(Severity.WARNING, "mlbd", "NeedsRestart", message)
 
 
