@@ -59,7 +59,10 @@ def demo(lab: Lab) -> int:
     say("The client fetches every address:\n")
     answers = [fetch(client, address) for address in addresses(nodes[0])]
     draw(answers)
-    return verdict(answers, nodes) if healthy else 1
+    if not healthy:
+        say("Not as it should be: mlbctl found something wrong, see above.")
+        return 1
+    return verdict(answers, nodes)
 
 
 def build(lab: Lab) -> tuple[list[Node], Host]:

@@ -157,6 +157,11 @@ class Link:
         with self.host.enter():
             return socket.if_nametoindex(self.name)
 
+    def is_working(self) -> bool:
+        """The kernel takes notice of a carrier when it has time, the bridge and IPv6 after that."""
+        forwarding = "state forwarding" in self.segment.ip("-details", "link", "show", self.port)
+        return forwarding and " state UP " in self.host.ip("link", "show", self.name)
+
     def unplug(self) -> None:
         """The cable is pulled: the host sees its carrier go."""
         self.segment.ip("link", "set", self.port, "down")
@@ -217,6 +222,7 @@ class Host(Namespace):
         command("ip", *f"link add {end} address {link.mac} type veth peer name {other_end}".split())
         segment.ip("link", "set", link.port, "master", "br0", "up")
         self.ip_batch(*(f"addr add {address} dev {name}" for address in addresses), f"link set {name} up")
+        wait_for(link.is_working, what=f"a working {link}")
         segment.links.append(link)
         self.links[name] = link
         return link
