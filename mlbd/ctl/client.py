@@ -54,6 +54,8 @@ class Client:
                 raise _unreachable(self._path, error) from None
             try:
                 yield connection
+            except TimeoutError as error:
+                raise _unreachable(self._path, error) from None
             except (OSError, ValueError) as error:
                 raise Unreachable(
                     f"cannot make sense of what {self._path} answers ({error or type(error).__name__}); "
@@ -102,9 +104,8 @@ def _unreachable(path: Path, error: OSError) -> CtlError:
                 f"cannot reach mlbd: nobody answers at {path}; `systemctl status mlbd` and `journalctl -u mlbd` "
                 "tell why it ended"
             )
-        case TimeoutError():
+        case TimeoutError() | BlockingIOError():  # the latter: the queue of its socket is full
             return Unreachable(
-                f"cannot reach mlbd: {path} does not answer within {TIMEOUT_SECONDS:.0f} s; "
-                "`journalctl -u mlbd` tells what it does"
+                f"cannot reach mlbd: {path} is there but does not answer; `journalctl -u mlbd` tells what it does"
             )
     return Unreachable(f"cannot reach mlbd at {path}: {error.strerror or error}; `systemctl status mlbd` tells more")

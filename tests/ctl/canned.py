@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 from mlbd.drivers.control import EventLog
 from mlbd.model.explanation import Explanation, Section
 from mlbd.model.status import (
@@ -171,6 +174,8 @@ class Daemon:
         self.current = status
         self.events = EventLog()
         self.reloads = 0
+        self.reload_may_end = threading.Event()
+        self.reload_may_end.set()
 
     def status(self) -> Status:
         return self.current
@@ -179,4 +184,6 @@ class Daemon:
         return EXPLANATION if text in ("shop/web", "Service shop/web") else None
 
     async def reload(self) -> None:
+        while not self.reload_may_end.is_set():
+            await asyncio.sleep(0.01)
         self.reloads += 1

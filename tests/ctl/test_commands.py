@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from mlbd.ctl import client
 from mlbd.ctl.__main__ import COMMANDS, main
 from mlbd.ctl.errors import Exit
 from mlbd.model.status import ReflexStatus
@@ -119,16 +120,28 @@ def test_nonsense_instead_of_an_answer_is_4(answer: bytes) -> None:
     with directory() as parent, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(parent / "mlbd.sock"))
         listener.listen()
-        client = subprocess.Popen(
+        program = subprocess.Popen(
             [MLBCTL, "--socket", parent / "mlbd.sock", "status"], env=environment(), stderr=subprocess.PIPE
         )
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
             connection.sendall(answer)
-        _, told = client.communicate(timeout=20)
-    assert client.returncode == 4
+        _, told = program.communicate(timeout=20)
+    assert program.returncode == 4
     assert told.startswith(b"mlbctl: cannot make sense of what")
+
+
+@pytest.mark.parametrize("accepts", [1, 0])
+def test_a_daemon_that_does_not_answer_is_4(monkeypatch: pytest.MonkeyPatch, accepts: int) -> None:
+    monkeypatch.setattr(client, "TIMEOUT_SECONDS", 0.2)
+    with directory() as parent, socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+        listener.bind(str(parent / "mlbd.sock"))
+        listener.listen(accepts)
+        other.connect(str(parent / "mlbd.sock"))  # with a queue of none the next one cannot even connect
+        result = run(parent / "mlbd.sock", "status")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "is there but does not answer" in result.stderr
 
 
 def run_as_nobody(path: Path, groups: list[int], *command: str) -> list[object]:

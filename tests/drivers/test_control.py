@@ -120,6 +120,17 @@ def test_reload_reloads_and_tells_how_things_stand(served: Served, daemon: Daemo
     assert (status, summary["errors"], daemon.reloads) == (200, 1, 1)
 
 
+def test_a_reload_is_finished_although_nobody_waits_for_it(served: Served, daemon: Daemon) -> None:
+    daemon.reload_may_end.clear()
+    with served.connect() as client:
+        client.sendall(b"POST /v1/reload HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: served.control._unfinished)
+    wait_for(lambda: not served.control._connections.connections)
+    assert daemon.reloads == 0
+    daemon.reload_may_end.set()
+    wait_for(lambda: daemon.reloads == 1)
+
+
 def test_a_bug_is_an_error_500_and_a_log_line(daemon: Daemon, served: Served, caplog: pytest.LogCaptureFixture) -> None:
     daemon.current = None  # type: ignore[assignment]
     status, answer = served.ask("/v1/status/")

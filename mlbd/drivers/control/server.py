@@ -8,7 +8,7 @@ import inspect
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ class Control:
         self._source = source
         self._problems: list[Problem] = []
         self._followers: set[asyncio.Task[Any]] = set()
+        self._unfinished: set[asyncio.Future[Any]] = set()
 
     async def start(self) -> None:
         """Raises ControlError when another mlbd has the socket, or it cannot be made."""
@@ -61,8 +62,8 @@ class Control:
         self._accepting.cancel()
         await asyncio.gather(self._accepting, return_exceptions=True)
         self._listener.close()
-        for follower in self._followers:
-            follower.cancel()
+        for task in (*self._followers, *self._unfinished):
+            task.cancel()
         await self._connections.shutdown(timeout=1)
 
     def _gid(self, group: str, consequence: str) -> int | None:
@@ -103,9 +104,16 @@ class Control:
             if self._access(request) < route.access:
                 raise _Refused(403, _denied(route.access, self._group, self._admin_group))
             value = route.handler(self._source, Question(match.names, request.query))
-            return await value if inspect.isawaitable(value) else value
+            return await self._finish(value) if inspect.isawaitable(value) else value
         except NotFound as error:
             raise _Refused(404, str(error)) from None
+
+    async def _finish(self, work: Awaitable[Any]) -> Any:
+        """What is begun is done to its end, whether or not the client waits for it."""
+        task = asyncio.ensure_future(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return await asyncio.shield(task)
 
     def _access(self, request: web.BaseRequest) -> Access:
         connection: socket.socket | None = request.get_extra_info("socket")
