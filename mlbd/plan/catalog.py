@@ -59,12 +59,16 @@ def catalog(world: World) -> Catalog:
 
 
 def _by_age(world: World) -> list[tuple[Reference, Owner]]:
-    """Oldest first, then by name. A pool and a class of one name are two objects."""
+    """Oldest first, then by name; one without a date is taken for new. A pool and a class of one name are two."""
     owners: list[tuple[Reference, Owner]] = []
     owners += [(Reference("MetalLoadBalancerClass", key), value) for key, value in world.classes.items()]
     owners += [(Reference("IPAddressPool", key), value) for key, value in world.address_pools.items()]
     owners += [(Reference("MetalLoadBalancerPool", key), value) for key, value in world.load_balancer_pools.items()]
-    return sorted(owners, key=lambda pair: (pair[1].created, pair[0].key.name, pair[0].kind, pair[0].key))
+    return sorted(owners, key=lambda pair: (*_age(pair[1]), pair[0].kind))
+
+
+def _age(owner: Owner) -> tuple[bool, str, str, str]:
+    return not owner.created, owner.created, owner.key.name, owner.key.namespace
 
 
 def _source(reference: Reference, owner: Owner, world: World) -> Source:
@@ -133,7 +137,7 @@ class _Accepted:
 def _default(classes: Iterable[MetalLoadBalancerClass]) -> tuple[str, tuple[Problem, ...]]:
     """The oldest of the default classes, and a word about the others."""
     names = [
-        owner.key.name for owner in sorted(classes, key=lambda owner: (owner.created, owner.key)) if owner.is_default
+        owner.key.name for owner in sorted(classes, key=_age) if owner.is_default
     ]
     if not names:
         return "", ()

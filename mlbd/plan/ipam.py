@@ -123,7 +123,7 @@ class _Desk:
                 self._give(draft, place, address)
 
     def choose(self, draft: _Draft) -> None:
-        if draft.source is None:
+        if draft.source is None and not draft.request.pool:
             draft.source = self._most_generous(draft)
         for place in draft.open_slots():
             address = self._next(draft, *place)

@@ -46,9 +46,9 @@ class Request:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def age(self) -> tuple[str, Key]:
-        """Older first: who came first keeps what it has."""
-        return self.service.created, self.service.key
+    def age(self) -> tuple[bool, str, Key]:
+        """Older first: who came first keeps what it has. One without a date is taken for new."""
+        return not self.service.created, self.service.created, self.service.key
 
 
 def annotation(service: Service, *names: str) -> str:

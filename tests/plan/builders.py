@@ -1,0 +1,109 @@
+"""Small worlds, in as few words as a test needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from mlbd.model.address import parse_range
+from mlbd.model.core import EndpointSlice, Namespace, Node, Port, Service
+from mlbd.model.deckhouse import COUNT, IPS, SHARED_IP_KEY, MetalLoadBalancerClass
+from mlbd.model.metallb import IPAddressPool, L2Advertisement
+from mlbd.model.reference import Key
+from mlbd.model.selector import LabelSelector, Operator, Requirement
+from mlbd.model.world import World
+from mlbd.plan.plan import Plan, plan
+
+PLACES = {
+    Service: "services",
+    Node: "nodes",
+    Namespace: "namespaces",
+    EndpointSlice: "endpoint_slices",
+    IPAddressPool: "address_pools",
+    L2Advertisement: "l2_advertisements",
+    MetalLoadBalancerClass: "classes",
+}
+
+
+def world(*objects: Any) -> World:
+    return added(World(), *objects)
+
+
+def added(before: World, *objects: Any) -> World:
+    """As the facts do it: kinds that did not change are the very same mappings."""
+    changed: dict[str, dict[Key, Any]] = {}
+    for each in objects:
+        place = PLACES[type(each)]
+        changed.setdefault(place, dict(getattr(before, place)))[each.key] = each
+    return replace(before, **changed)
+
+
+def without(before: World, *objects: Any) -> World:
+    gone = {each.key for each in objects}
+    place = PLACES[type(objects[0])]
+    return replace(before, **{place: {key: each for key, each in getattr(before, place).items() if key not in gone}})
+
+
+def nodes(count: int, **labels: str) -> list[Node]:
+    return [node(f"node-{number}", **labels) for number in range(1, count + 1)]
+
+
+def node(name: str, **labels: str) -> Node:
+    return Node(Key("", name), labels)
+
+
+def pool_class(name: str = "public", *ranges: str, **fields: Any) -> MetalLoadBalancerClass:
+    return MetalLoadBalancerClass(Key("", name), tuple(map(parse_range, ranges or ("192.0.2.0/24",))), **fields)
+
+
+def pool(name: str, *ranges: str, **fields: Any) -> IPAddressPool:
+    return IPAddressPool(Key("metallb-system", name), tuple(map(parse_range, ranges)), **fields)
+
+
+def advertisement(name: str = "all", **fields: Any) -> L2Advertisement:
+    return L2Advertisement(Key("metallb-system", name), **fields)
+
+
+def service(
+    name: str = "web",
+    count: str = "",
+    pins: str = "",
+    share: str = "",
+    notes: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> Service:
+    """Without a selector: programs on the nodes serve it, and it needs no endpoints."""
+    given = {COUNT: count, IPS: pins, SHARED_IP_KEY: share}
+    annotations = {key: value for key, value in given.items() if value} | dict(notes or {})
+    return Service(Key("shop", name), annotations=annotations, **{"ports": (Port("TCP", 80),), **fields})
+
+
+def endpoints(of: Service, *where: str) -> EndpointSlice:
+    return EndpointSlice(Key("shop", f"{of.key.name}-1"), of.key, frozenset(where), bool(where))
+
+
+def labelled(**labels: str) -> LabelSelector:
+    return LabelSelector(frozenset(Requirement(key, Operator.IN, frozenset((value,))) for key, value in labels.items()))
+
+
+def addresses(planned: Plan, of: Service) -> list[str | None]:
+    slots = planned.services[of.key].slots
+    return [None if slot.address is None else str(slot.address) for slot in slots]
+
+
+def refusals(planned: Plan, of: Service) -> list[str]:
+    return [slot.refusal.reason if slot.refusal else "" for slot in planned.services[of.key].slots]
+
+
+def reason(planned: Plan, of: Service) -> str:
+    refusal = planned.services[of.key].refusal
+    return refusal.reason if refusal else ""
+
+
+def problems(planned: Plan) -> set[tuple[str, str]]:
+    return {(problem.object, problem.reason) for problem in planned.problems}
+
+
+def plans(what: World, names: Iterable[str]) -> list[Plan]:
+    return [plan(what, name) for name in names]

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlbd.model.address import parse_address
+from mlbd.model.core import EXCLUDE_LABEL, Condition, Node, TrafficPolicy
+from mlbd.model.deckhouse import CLASS, CLASS_CONDITION
+from mlbd.model.desired import Desired
+from mlbd.model.metallb import BGPAdvertisement, PreferredNodes
+from mlbd.model.reference import Key
+from mlbd.model.world import World
+from mlbd.plan.plan import Plan, plan
+
+from .builders import (
+    added,
+    addresses,
+    advertisement,
+    endpoints,
+    labelled,
+    node,
+    nodes,
+    pool,
+    pool_class,
+    problems,
+    reason,
+    refusals,
+    service,
+    without,
+    world,
+)
+
+DEFAULT = pool_class(is_default=True)
+
+
+def same(one: Desired, other: Desired) -> bool:
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("services", "vips", "claims", "pools", "problems", "foreign")
+    )
+
+
+CHANGES = st.lists(
+    st.sampled_from(
+        [
+            lambda what: added(what, service("web", "3")),
+            lambda what: added(what, service("web", "2", share="k")),
+            lambda what: added(what, service("api", pins="192.0.2.5")),
+            lambda what: added(what, service("other", load_balancer_class="second")),
+            lambda what: added(what, service("foreign", load_balancer_class="theirs")),
+            lambda what: added(what, service("pods", selector={"app": "pods"})),
+            lambda what: added(
+                what, service("local", external_traffic_policy=TrafficPolicy.LOCAL, selector={"a": "b"})
+            ),
+            lambda what: added(what, endpoints(service("local"), "node-1", "node-3")),
+            lambda what: added(what, endpoints(service("pods"), "node-2")),
+            lambda what: added(what, endpoints(service("pods"))),
+            lambda what: added(what, service("plain", notes={"metallb.io/address-pool": "pool"})),
+            lambda what: added(what, node("node-4")),
+            lambda what: added(what, Node(Key("", "node-1"), {EXCLUDE_LABEL: ""})),
+            lambda what: added(what, Node(Key("", "node-2"), addresses=(parse_address("192.0.2.5"),))),
+            lambda what: added(what, pool_class("second", "198.51.100.0/28", interfaces=("eth1",))),
+            lambda what: added(what, pool_class("public", "192.0.2.0/29", is_default=True)),
+            lambda what: added(what, pool("pool", "203.0.113.0/28")),
+            lambda what: added(what, advertisement(interfaces=("eth0",))),
+            lambda what: without(what, service("web")),
+            lambda what: without(what, node("node-1")),
+            lambda what: without(what, pool_class("second")),
+            lambda what: without(what, advertisement()),
+        ]
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(CHANGES)
+@settings(max_examples=150, deadline=None)
+def test_an_earlier_plan_saves_work_and_changes_nothing(changes: list[Callable[[World], World]]) -> None:
+    what = world(*nodes(3), DEFAULT, service("web", "2"), service("api"))
+    known: Plan | None = None
+    for change in changes:
+        what = change(what)
+        known = plan(what, "node-1", known)
+        assert same(known, plan(what, "node-1"))
+
+
+def test_a_group_in_which_nothing_changed_is_taken_over() -> None:
+    web, other = service("web"), service("other", load_balancer_class="second")
+    what = world(*nodes(3), DEFAULT, pool_class("second", "198.51.100.0/28"), web, other)
+    before = plan(what, "node-1")
+    after = plan(added(what, replace(other, created="2020")), "node-1", before)
+    assert after.services[web.key] is before.services[web.key]
+    assert after.services[other.key] is not before.services[other.key]
+
+
+def test_the_plan_of_another_node_is_no_help_but_no_harm() -> None:
+    what = world(*nodes(3), DEFAULT, service(count="3"))
+    assert same(plan(what, "node-2", plan(what, "node-1")), plan(what, "node-2"))
+
+
+def test_an_empty_world_has_an_empty_plan() -> None:
+    planned = plan(World(), "node-1")
+    assert (planned.services, planned.vips, planned.claims, planned.pools) == ({}, {}, {}, ())
+    assert problems(planned) == {("Node node-1", "NodeUnknown")}
+
+
+def test_three_addresses_stand_on_three_nodes_and_each_node_claims_all() -> None:
+    web = service(count="3")
+    what = world(*nodes(3), pool_class(is_default=True, interfaces=("eth0", "eth1")), web)
+    for name in ("node-1", "node-2", "node-3"):
+        planned = plan(what, name)
+        assert {vip.order[0] for vip in planned.vips.values()} == {"node-1", "node-2", "node-3"}
+        assert planned.claims.keys() == planned.vips.keys()
+        for address, claim in planned.claims.items():
+            assert claim.order == planned.vips[address].order
+            assert claim.interfaces == {"eth0", "eth1"}
+    assert not plan(what, "node-1").problems
+
+
+def test_a_node_outside_of_the_class_claims_nothing() -> None:
+    inside, outside = node("node-1", role="edge"), node("node-2")
+    web = service()
+    what = world(inside, outside, pool_class(is_default=True, node_selector={"role": "edge"}), web)
+    assert plan(what, "node-1").claims and not plan(what, "node-2").claims
+    verdicts = plan(what, "node-2").services[web.key].nodes
+    refusal = verdicts["node-2"]
+    assert verdicts["node-1"] is None and refusal is not None and refusal.reason == "NodeNotInClass"
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        (Node(Key("", "node-1"), {EXCLUDE_LABEL: "anything"}), "NodeExcluded"),
+        (Node(Key("", "node-1"), network_unavailable=True), "NodeNetworkUnavailable"),
+    ],
+)
+def test_a_node_that_may_not_hold_anything_says_why(bad: Node, word: str) -> None:
+    web = service()
+    planned = plan(world(bad, node("node-2"), DEFAULT, web), "node-1")
+    refusal = planned.services[web.key].nodes["node-1"]
+    assert refusal is not None and refusal.reason == word
+    assert [vip.order for vip in planned.vips.values()] == [("node-2",)]
+    assert reason(plan(world(bad, DEFAULT, web), "node-1"), web) == "NoEligibleNode"
+
+
+SELECTED: dict[str, Any] = {"selector": {"app": "web"}}
+LOCAL: dict[str, Any] = {**SELECTED, "external_traffic_policy": TrafficPolicy.LOCAL}
+
+
+def test_endpoints_decide_whether_and_with_local_where() -> None:
+    def holders(fields: dict[str, Any], *where: str, slices: bool = True) -> tuple[set[str], str]:
+        web = service(**fields)
+        what = world(*nodes(3), DEFAULT, web, *([endpoints(web, *where)] if slices else []))
+        planned = plan(what, "node-1")
+        (vip,) = planned.vips.values()
+        return set(vip.order), reason(planned, web)
+
+    everywhere = {"node-1", "node-2", "node-3"}
+    assert holders({}, slices=False) == (everywhere, "")
+    assert holders({"external_traffic_policy": TrafficPolicy.LOCAL}, slices=False) == (everywhere, "")
+    assert holders(SELECTED, slices=False) == (set(), "NoReadyEndpoint")
+    assert holders({}) == (set(), "NoReadyEndpoint")
+    assert holders(SELECTED, "elsewhere") == (everywhere, "")
+    assert holders(LOCAL, "node-2", "node-3", "elsewhere") == ({"node-2", "node-3"}, "")
+    assert holders(LOCAL, "elsewhere") == (set(), "NoLocalEndpointOnSelectedNodes")
+    assert holders(LOCAL) == (set(), "NoReadyEndpoint")
+
+
+def test_the_verdict_of_a_node_without_a_local_endpoint() -> None:
+    web = service(**LOCAL)
+    planned = plan(world(*nodes(2), DEFAULT, web, endpoints(web, "node-2")), "node-1")
+    verdicts = planned.services[web.key].nodes
+    assert dict(verdicts) == {"node-1": verdicts["node-1"], "node-2": None} and len(verdicts) == 2
+    assert verdicts["node-1"] is not None and verdicts["node-1"].reason == "NoLocalEndpoint"
+
+
+def test_losing_endpoints_moves_no_address_and_drops_the_claim() -> None:
+    web = service(count="2", **SELECTED)
+    what = world(*nodes(3), DEFAULT, web, endpoints(web, "node-1"))
+    before, after = plan(what, "node-1"), plan(added(what, endpoints(web)), "node-1")
+    assert addresses(after, web) == addresses(before, web)
+    assert before.claims and not after.claims
+
+
+def test_the_class_is_chosen_by_field_annotation_binding_and_default() -> None:
+    classes = [pool_class(name, f"10.{number}.0.0/24") for number, name in enumerate(("field", "note", "bound"))]
+    what = world(*nodes(1), DEFAULT, *classes)
+    bound = {CLASS_CONDITION: Condition("True", "LoadBalancerClassBound", "bound")}
+
+    def chosen(**fields: Any) -> str:
+        web = service(**fields)
+        source = plan(added(what, web), "node-1").services[web.key].source
+        return source.key.name if source else ""
+
+    assert chosen(load_balancer_class="field", notes={CLASS: "note"}, conditions=bound) == "field"
+    assert chosen(notes={CLASS: "note"}, conditions=bound) == "note"
+    assert chosen(conditions=bound) == "bound"
+    assert chosen() == "public"
+    assert chosen(notes={CLASS: "typo"}) == "public"
+
+
+def test_a_foreign_class_is_left_alone() -> None:
+    web = service(load_balancer_class="example.com/theirs")
+    planned = plan(world(*nodes(1), DEFAULT, web), "node-1")
+    assert not planned.services and not planned.vips
+    assert planned.foreign[web.key].reason == "ForeignClass"
+
+
+def test_a_class_that_is_gone_is_not_replaced_by_the_default() -> None:
+    web = service(conditions={CLASS_CONDITION: Condition("True", message="gone")})
+    planned = plan(world(*nodes(1), DEFAULT, web), "node-1")
+    assert reason(planned, web) == "ClassNotFound" and addresses(planned, web) == [None]
+
+
+def test_services_that_are_not_load_balancers_are_not_planned() -> None:
+    assert not plan(world(*nodes(1), DEFAULT, service(type="NodePort")), "node-1").services
+
+
+def test_nothing_to_draw_from() -> None:
+    web = service()
+    assert reason(plan(world(*nodes(1), web), "node-1"), web) == "NoClass"
+
+
+def test_the_oldest_default_class_wins_and_the_others_are_told() -> None:
+    old = pool_class("zeta", "10.1.0.0/24", is_default=True, created="2020-01-01T00:00:00Z")
+    young = pool_class("alpha", "10.2.0.0/24", is_default=True, created="2021-01-01T00:00:00Z")
+    web = service()
+    planned = plan(world(*nodes(1), young, old, web), "node-1")
+    source = planned.services[web.key].source
+    assert source is not None and source.key.name == "zeta"
+    assert ("MetalLoadBalancerClass alpha", "SeveralDefaultClasses") in problems(planned)
+
+
+def test_of_two_overlapping_the_younger_is_refused_and_nothing_else() -> None:
+    old = pool_class("old", "10.0.0.0/24", created="2020-01-01T00:00:00Z")
+    young = pool_class("a-young", "10.0.0.128-10.0.1.5", created="2021-01-01T00:00:00Z")
+    third = pool("third", "10.0.1.0/24", created="2022-01-01T00:00:00Z")
+    services = [service(name, load_balancer_class=name) for name in ("old", "a-young")]
+    planned = plan(world(*nodes(1), old, young, third, *services), "node-1")
+    assert reason(planned, services[0]) == ""
+    assert reason(planned, services[1]) == "OverlappingAddresses"
+    assert {each.name for each in planned.pools} == {"old", "third"}
+    assert ("MetalLoadBalancerClass a-young", "OverlappingAddresses") in problems(planned)
+
+
+def test_a_class_without_addresses_or_nodes_harms_its_own_services_only() -> None:
+    empty = replace(pool_class("empty"), addresses=())
+    lonely = pool_class("lonely", "10.2.0.0/24", node_selector={"role": "none"})
+    services = [service(name, load_balancer_class=name) for name in ("empty", "lonely", "public")]
+    planned = plan(world(*nodes(1), DEFAULT, empty, lonely, *services), "node-1")
+    assert [reason(planned, each) for each in services] == ["NoAddresses", "NoNodeMatchesSelector", ""]
+    assert addresses(planned, services[1]) != [None]
+
+
+POOL = pool("pool", "203.0.113.0/28", labels={"tier": "gold"})
+
+
+def test_advertisements_say_who_announces_a_pool_and_on_which_links() -> None:
+    edge = [node("node-1", role="edge"), node("node-2", role="edge"), node("node-3")]
+    web = service(labels={"app": "web"})
+    ads = [
+        advertisement("one", node_selectors=(labelled(role="edge"),), interfaces=("eth0",), pools=("pool",)),
+        advertisement("two", interfaces=("eth1",), service_selectors=(labelled(app="web"),)),
+        advertisement("three", service_selectors=(labelled(app="other"),)),
+        advertisement("four", pool_selectors=(labelled(tier="silver"),)),
+    ]
+    what = world(*edge, POOL, *ads, web)
+    (claim,) = plan(what, "node-1").claims.values()
+    assert set(claim.order) == {"node-1", "node-2", "node-3"} and claim.interfaces == {"eth0", "eth1"}
+    (claim,) = plan(what, "node-3").claims.values()
+    assert claim.interfaces == {"eth1"}
+    (claim,) = plan(added(what, advertisement("two")), "node-1").claims.values()
+    assert claim.interfaces is None
+
+
+def test_preferred_nodes_stand_first() -> None:
+    preferred = (PreferredNodes(10, labelled(role="edge")), PreferredNodes(20, labelled(zone="a")))
+    members = [
+        node("node-1"),
+        node("node-2", role="edge"),
+        node("node-3", zone="a"),
+        node("node-4", zone="a", role="edge"),
+    ]
+    what = world(*members, POOL, advertisement(preferred_nodes=preferred), service())
+    (vip,) = plan(what, "node-1").vips.values()
+    assert vip.order == ("node-4", "node-3", "node-2", "node-1")
+
+
+def test_a_pool_that_nobody_announces_at_layer_2_says_so() -> None:
+    web = service()
+    what = world(*nodes(2), POOL, web)
+    assert reason(plan(what, "node-1"), web) == "NoL2Advertisement"
+    bgp = BGPAdvertisement(Key("metallb-system", "bgp"))
+    planned = plan(replace(what, bgp_advertisements={bgp.key: bgp}), "node-1")
+    refusal = planned.services[web.key].refusal
+    assert refusal is not None and "only BGPAdvertisements" in refusal.message
+    assert addresses(planned, web) != [None] and not planned.claims
+
+
+def test_advertisements_for_other_services_and_shared_addresses() -> None:
+    picky = advertisement(service_selectors=(labelled(app="web"),))
+    other = service(labels={"app": "other"})
+    assert reason(plan(world(*nodes(2), POOL, picky, other), "node-1"), other) == "NoMatchingAdvertisement"
+    shared = service(labels={"app": "web"}, notes={"metallb.io/allow-shared-ip": ""})
+    assert reason(plan(world(*nodes(2), POOL, picky, shared), "node-1"), shared) == "SharedIPWithServiceSelector"
+
+
+def test_an_advertisement_that_names_an_unknown_pool_is_told() -> None:
+    planned = plan(world(*nodes(2), POOL, advertisement(pools=("pool", "typo"))), "node-1")
+    assert problems(planned) == {("L2Advertisement metallb-system/all", "PoolNotFound")}
+
+
+def test_pool_usage_counts_distinct_addresses() -> None:
+    web = service(count="2", cluster_ips=("10.0.0.1", "fd00::1"))
+    public = pool_class("public", "192.0.2.0/24", "2001:db8::/120", is_default=True, interfaces=("eth0",))
+    (status,) = plan(world(*nodes(2), public, web), "node-1").pools
+    assert (status.total_ipv4, status.total_ipv6, status.used_ipv4, status.used_ipv6) == (254, 256, 2, 2)
+    assert (status.services, status.nodes, status.interfaces) == (1, ("node-1", "node-2"), ("eth0",))
+
+
+def test_the_prefix_of_old_metallb_annotations_is_read_too() -> None:
+    web = service(notes={"metallb.universe.tf/loadBalancerIPs": "203.0.113.7"})
+    planned = plan(world(*nodes(2), POOL, advertisement(), web), "node-1")
+    assert addresses(planned, web) == ["203.0.113.7"] and refusals(planned, web) == [""]
