@@ -136,9 +136,7 @@ class _Accepted:
 
 def _default(classes: Iterable[MetalLoadBalancerClass]) -> tuple[str, tuple[Problem, ...]]:
     """The oldest of the default classes, and a word about the others."""
-    names = [
-        owner.key.name for owner in sorted(classes, key=_age) if owner.is_default
-    ]
+    names = [owner.key.name for owner in sorted(classes, key=_age) if owner.is_default]
     if not names:
         return "", ()
     told = f"cannot be the default class, {names[0]} is and is older: set isDefault on one class only"

@@ -105,19 +105,18 @@ class Eligibility:
 def eligibility(service: Service, endpoints: Endpoints | None, cover: Coverage) -> Eligibility:
     """`endpoints` is None when the Service has no EndpointSlice: with a selector too, nothing serves it yet; without
     one, programs on the nodes themselves do, and it needs none."""
+    if (endpoints is None and service.selector) or (endpoints is not None and not endpoints.usable):
+        return Eligibility(frozenset(), cover.verdicts, NO_READY_ENDPOINT)
     if cover.refusal is not None:
         return Eligibility(frozenset(), cover.verdicts, cover.refusal)
-    if endpoints is None and not service.selector:
-        return Eligibility(cover.able, cover.verdicts, None if cover.able else _nobody(cover))
-    if endpoints is None or not endpoints.usable:
-        return Eligibility(frozenset(), cover.verdicts, NO_READY_ENDPOINT)
-    if service.external_traffic_policy is not TrafficPolicy.LOCAL:
-        return Eligibility(cover.able, cover.verdicts, None if cover.able else _nobody(cover))
+    if not cover.able:
+        return Eligibility(frozenset(), cover.verdicts, _nobody(cover))
+    if endpoints is None or service.external_traffic_policy is not TrafficPolicy.LOCAL:
+        return Eligibility(cover.able, cover.verdicts)
     able = cover.able & endpoints.nodes
-    verdicts = LocalVerdicts(cover.verdicts, endpoints.nodes)
-    if able:
-        return Eligibility(able, verdicts)
-    return Eligibility(able, verdicts, _no_local(endpoints.nodes) if cover.able else _nobody(cover))
+    return Eligibility(
+        able, LocalVerdicts(cover.verdicts, endpoints.nodes), None if able else _no_local(endpoints.nodes)
+    )
 
 
 def _no_local(nodes: frozenset[str]) -> Refusal:

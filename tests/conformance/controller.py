@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlbd.model.address import parse_address
 from mlbd.model.reference import Key
 from mlbd.plan.allocator import Allocator
 from mlbd.plan.convergence import Converged, converge
+from mlbd.plan.sources import owner
 
 from .vocabulary import service, sources
 
 Case = Mapping[str, Any]
+
+#: Where MetalLB notes the pool; a Service that lacks it is written once more.
+ALLOCATED_FROM = "metallb.io/ip-allocated-from-pool"
 
 
 def converge_once(case: Case, document: Case) -> None:
@@ -26,13 +31,17 @@ def _converge(name: str, wanted: Case | None, allocator: Allocator) -> tuple[Con
         return Converged(), False, "ReprocessAll" if allocator.unassign(key) else "Success"
     outcome = converge(service(key, wanted), allocator)
     after = allocator.allocations.get(key)
-    shown = list(wanted.get("statusIPs") or []) + list(wanted.get("statusHostnames") or [])
-    changed = [str(address) for address in outcome.addresses] != shown
-    freed = bool(shown) and not outcome.addresses
+    shown = [*(wanted.get("statusIPs") or ()), *(wanted.get("statusHostnames") or ())]
+    noted = (wanted.get("annotations") or {}).get(ALLOCATED_FROM, "")
+    changed = [str(address) for address in outcome.addresses] != shown or noted != outcome.pool
     rekeyed = before is not None and after is not None and _keys(before) != _keys(after)
-    if freed or rekeyed:
+    if rekeyed or (not outcome.addresses and _of_use_to_others(wanted.get("statusIPs") or (), allocator)):
         return outcome, changed, "ReprocessAll"
     return outcome, changed, "ErrorNoRetry" if outcome.failed else "Success"
+
+
+def _of_use_to_others(texts: Sequence[str], allocator: Allocator) -> bool:
+    return bool(texts) and owner(allocator.pools.values(), [parse_address(text) for text in texts]) is not None
 
 
 def _keys(allocation: Any) -> tuple[str, str]:
@@ -51,12 +60,14 @@ def _check(case: Case, outcome: Converged, changed: bool, result: str) -> None:
 
 
 def flow(case: Case, _: Case) -> None:
-    allocator = Allocator({})
+    allocator: Allocator | None = None
     for step in case["steps"]:
         if step["op"] == "service":
-            _check(step, *_converge(step["key"], step["in"], allocator))
+            nothing = Converged(), False, "Success"  # before the pools are known nobody is touched
+            _check(step, *(_converge(step["key"], step["in"], allocator) if allocator else nothing))
         elif step["pools"] is None:  # the last good pools stay
             assert step.get("expectResult", "ErrorNoRetry") != "ReprocessAll"
         else:
+            allocator = allocator or Allocator({})
             allocator.set_pools(sources(step["pools"]))
             assert step.get("expectResult", "ReprocessAll") == "ReprocessAll"

@@ -41,7 +41,7 @@ def _passes_secret_through(case: Case) -> bool:
 def _of_one_session(case: Case) -> bool:
     """Invalid for FRR, although no two peers are the same session."""
     specs = [peer.get("spec", {}) for peer in case["resources"].get("peers", [])]
-    sessions = [(spec.get("peerAddress"), spec.get("interface"), spec.get("vrf")) for spec in specs]
+    sessions = [tuple(spec.get(name) or "" for name in ("peerAddress", "interface", "vrf")) for spec in specs]
     return case["expect"] == "invalid" and len(set(sessions)) == len(sessions)
 
 

@@ -51,7 +51,7 @@ def _decide(case: Case, wanted: Case, address: str) -> None:
         assert order[:1] == (case["expectWinnerByIP"][address],)
     for name, links in case.get("expectInterfaces", {}).items():
         claim = claims[name]
-        assert claim is not None and sorted(claim.interfaces or ()) == sorted(links)
+        assert claim is not None and sorted(claim.interfaces or ()) == sorted(links or ())
 
 
 def _world(case: Case, wanted: Case) -> World:
@@ -84,7 +84,9 @@ def _reason(planned: Plan, key: Key, name: str, order: Sequence[str]) -> str:
     """ "" when the node announces."""
     if order[:1] == (name,):
         return ""
-    refusals = (planned.services[key].refusal, planned.services[key].nodes.get(name))
+    refusals = [planned.services[key].refusal, planned.services[key].nodes.get(name)]
+    if refusals[0] and refusals[0].reason == "NoReadyEndpoint":  # comes before all that is said of nodes
+        return "notOwner"
     words = [REASONS[refusal.reason] for refusal in refusals if refusal and refusal.reason in REASONS]
     return words[0] if words else "notOwner"
 
