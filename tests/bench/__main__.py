@@ -1,0 +1,49 @@
+"""`python -m tests.bench [NAME...]`: exit status 1 when something that is to be reached was missed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from . import answers, changes, flood, memory, scale, screen, start
+from .report import Section, draw
+
+SECTIONS: dict[str, Callable[[], Section]] = {
+    "answers": answers.measure,
+    "changes": changes.measure,
+    "scale": scale.measure,
+    "memory": memory.measure,
+    "status": screen.measure,
+    "flood": flood.measure,
+    "start": start.measure,
+}
+
+
+def main() -> int:
+    names = _arguments()
+    if os.geteuid() != 0:
+        sys.exit("cannot measure: network namespaces need root; run it as root")
+    sections = []
+    for name in names:
+        began = time.monotonic()
+        print(f"{name} ...", end="", file=sys.stderr, flush=True)
+        sections.append(SECTIONS[name]())
+        print(f" {time.monotonic() - began:.0f} s", file=sys.stderr)
+    print(draw(sections))
+    return int(any(row.missed for section in sections for row in section.rows))
+
+
+def _arguments() -> list[str]:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure, and compare with the goals.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(SECTIONS)}; default all")
+    names: list[str] = parser.parse_args().names
+    if unknown := set(names) - SECTIONS.keys():
+        parser.error(f"cannot measure {', '.join(sorted(unknown))}: choose from {', '.join(SECTIONS)}")
+    return names or list(SECTIONS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
