@@ -10,7 +10,7 @@ from ipaddress import ip_interface
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlbd.drivers import netlink
@@ -305,7 +305,12 @@ def test_any_octets_are_survived(message: Message, data: st.DataObject) -> None:
     list(netlink.unpack(body))
 
 
+ABSURD_LENGTH = netlink.IFADDRMSG.pack(socket.AF_INET, 200, 0, 0, 2) + attribute(netlink.IFA_LOCAL, bytes(4))
+
+
 @given(st.integers(16, 22), st.binary(max_size=80))
+@example(netlink.RTM_NEWLINK, bytes(64))  # lengths of 0, on which a reader could stand still
+@example(netlink.RTM_NEWADDR, ABSURD_LENGTH)
 def test_random_octets_are_survived(kind: int, body: bytes) -> None:
     LinkTable([Message(kind, 0, 0, body)]).links()
     list(netlink.unpack(body))
