@@ -10,25 +10,6 @@ from ipaddress import IPv4Interface, IPv6Interface
 
 ETHERNET_OCTETS = 6
 
-# Regular expressions, searched in the name. MetalLB's list and Deckhouse's, together: links on which pods, containers
-# and tunnels live, never the outside world. `lo` is in it as `loopback` would be: for whoever empties the list.
-DEFAULT_EXCLUDED = (
-    "^docker",
-    "^cbr",
-    "^dummy",
-    "^virbr",
-    "^lxc",
-    "^veth",
-    "^lo$",
-    "^cali",
-    "^tunl",
-    "^flannel",
-    "^kube-ipvs",
-    "^cni",
-    "^nodelocaldns",
-    "^cilium_vxlan",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Link:

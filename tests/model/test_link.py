@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from mlbd.model.link import DEFAULT_EXCLUDED, Link, Reason, Unusable, unusable
+from mlbd.model.link import Link, Reason, Unusable, unusable
+from mlbd.model.settings import Settings
 
 ETH0 = Link(2, "eth0", bytes.fromhex("020000000001"))
-DEFAULT = [re.compile(pattern) for pattern in DEFAULT_EXCLUDED]
+DEFAULT = Settings(node="node-1").exclude_interfaces
 
 
 @pytest.mark.parametrize("name", ["eth0", "enp1s0f0np0", "bond0", "bond0.100", "br0", "br-lan", "wlan0", "low0"])
