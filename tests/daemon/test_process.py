@@ -170,23 +170,35 @@ def test_nobody_needs_a_group_for_the_socket(lone: Cluster) -> None:
     assert "groupadd --system no-such-group" in daemon.problem("NoSuchGroup")["message"]
 
 
-COMMANDS = ("status", "services", "pools", "nodes", "links", "peers", "events", "why")
-
-
 def test_mlbctl_asks_the_running_daemon(lone: Cluster, addresses: list[str]) -> None:
     daemon = lone.first
-    for name in COMMANDS:
-        line = (name, "shop/web") if name == "why" else (name,)
-        assert daemon.mlbctl(*line).returncode == 0, name
-        as_json, as_yaml = (daemon.mlbctl(*line, "-o", form).stdout for form in ("json", "yaml"))
-        assert type(json.loads(as_json)) is type(yaml.safe_load(as_yaml)), name
-    assert "Nothing is wrong." in daemon.mlbctl("status").stdout
+    told = {name: daemon.mlbctl(name) for name in ("status", "services", "pools", "nodes", "links", "peers", "events")}
+    assert {name: done.returncode for name, done in told.items()} == dict.fromkeys(told, 0)
+    assert "Nothing is wrong." in told["status"].stdout
+    assert "eth0" in told["links"].stdout
+    assert "ingress" in told["pools"].stdout
+    assert "node-1" in told["nodes"].stdout
+    assert told["peers"].stderr == "No BGP peers are configured.\n"
     for address in addresses:
-        assert any(address in line and "holding" in line for line in daemon.mlbctl("services").stdout.splitlines())
-        assert "node-1" in daemon.mlbctl("why", address).stdout
-    assert "eth0" in daemon.mlbctl("links").stdout
-    assert "ingress" in daemon.mlbctl("pools").stdout
-    assert "node-1" in daemon.mlbctl("nodes").stdout
+        assert any(address in line and "holding" in line for line in told["services"].stdout.splitlines())
+        assert f"{address} is announced here" in told["events"].stdout
+        assert "This node, node-1, holds it now" in daemon.mlbctl("why", address).stdout
+    status = json.loads(daemon.mlbctl("status", "-o", "json").stdout)
+    assert status["holding"] == len(addresses)
+    assert yaml.safe_load(daemon.mlbctl("status", "-o", "yaml").stdout)["services"] == status["services"]
+
+
+def test_a_port_of_the_metrics_that_is_taken(lone: Cluster) -> None:
+    daemon = lone.first
+    daemon.stop()
+    daemon.configure(metrics="[::1]:7472")
+    with daemon.host.enter():
+        taken = socket.create_server(("::1", 7472), family=socket.AF_INET6)
+    with taken:
+        daemon.run()
+        problem = daemon.problem("NoMetrics")
+    assert problem["severity"] == "warning"
+    assert "cannot serve metrics on ::1 port 7472: " in problem["message"]
 
 
 def test_mlbctl_ends_as_its_help_says(lone: Cluster) -> None:

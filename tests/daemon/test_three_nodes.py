@@ -12,6 +12,7 @@ from tests import webserver
 from tests.lab import Frame, Lab, wait_for
 
 from .cluster import Cluster, cluster
+from .exposition import parse
 from .frames import BROADCAST, OVERRIDE, REPLY, REQUEST, SOLICITED, Advertisement, Arp, read_advertisement, read_arp
 from .objects import COUNT, EXCLUDED, OLDEST, SHARED, balancer_class, endpoint_slice, metallb, node, service
 
@@ -286,3 +287,19 @@ def test_the_holder_tells_of_its_announcement(trio: Cluster) -> None:
     (address,) = trio.first.addresses("said")
     holder = trio.by_name(trio.first.holders("said")[address])
     wait_for(lambda: f"{address} is announced here" in holder.log.read_text(), what="a line in the log")
+
+
+def test_metrics_can_be_scraped(trio: Cluster, web: list[str]) -> None:
+    first = trio.first
+    with first.host.enter():
+        connection = http.client.HTTPConnection("127.0.0.1", 7472, timeout=10)
+        connection.connect()
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    metrics = parse(response.read().decode())
+    connection.close()
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert metrics["mlbd_ready"] == {(): 1}
+    assert metrics["mlbd_addresses"][("state", "holding"),] == len(first.holds())
+    assert metrics["mlbd_addresses_assigned"][()] >= len(web)
+    assert metrics["mlbd_reflex_frames_total"][("outcome", "announced"),] > 0

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import dataclasses
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from mlbd.daemon.facts import Facts
+from mlbd.daemon.problems import problems
+from mlbd.drivers.addresses import AddressesStatus
+from mlbd.drivers.firewall import FirewallStatus
+from mlbd.model.link import Link
+from mlbd.model.status import Problem, Severity
+from mlbd.proto.neighbor.vip import State
+
+from .known import CLASS, ETH0, LO, MAC, NODES, facts
+from .objects import IPS, balancer_class, service
+
+ME, _ = NODES
+WEB = service("web", annotations={IPS: "192.0.2.100"})
+ADDRESS = ip_address("192.0.2.100")
+REFUSED = AddressesStatus(frozenset(), {ADDRESS: "cannot put it there"}, "")
+
+
+def told(known: Facts) -> list[tuple[str, str]]:
+    return [(problem.object, problem.reason) for problem in problems(known)]
+
+
+def test_nothing_is_wrong() -> None:
+    assert told(facts(CLASS, ME, WEB, states={"192.0.2.100": State.HOLDING})) == []
+
+
+def test_what_reading_and_planning_found_is_passed_on() -> None:
+    found = Problem(Severity.ERROR, "a.yaml", "BrokenFile", "cannot read a.yaml")
+    assert told(facts(CLASS, ME, WEB, found=(found,))) == [("a.yaml", "BrokenFile")]
+    assert told(facts(CLASS, ME, service("web", annotations={IPS: "198.51.100.1"}))) == [
+        ("Service shop/web", "AddressOutsidePool")
+    ]
+
+
+def test_a_node_without_an_object() -> None:
+    assert told(facts(CLASS, NODES[1])) == [("Node node-1", "NodeUnknown")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("firewall", FirewallStatus("cannot keep quiet", ""), ("mlbd", "KernelNotSilent")),
+        ("firewall", FirewallStatus("", "cannot guard"), ("mlbd", "NoGuard")),
+        ("addresses", AddressesStatus(frozenset(), {}, "cannot set it"), ("mlbd", "ArpAnnounce")),
+        (
+            "addresses",
+            AddressesStatus(frozenset(), {ADDRESS: "cannot put"}, ""),
+            ("Service shop/web", "AddressNotBound"),
+        ),
+    ],
+)
+def test_what_a_driver_could_not_do(field: str, value: Any, wanted: tuple[str, str]) -> None:
+    assert told(facts(CLASS, ME, WEB, **{field: value})) == [wanted]
+
+
+def test_a_firewall_that_has_nothing_to_do_is_not_missed() -> None:
+    assert told(facts(CLASS, ME, firewall=FirewallStatus("cannot keep quiet", "cannot guard"))) == []
+
+
+def test_the_reflex_and_its_links() -> None:
+    sound = facts(CLASS, ME)
+    broken = dataclasses.replace(sound.reflex, problems={"reflex": "cannot start", "eth0": "cannot open"})
+    assert told(dataclasses.replace(sound, reflex=broken)) == [("mlbd", "ReflexFailed"), ("link eth0", "ReflexFailed")]
+
+
+def test_an_address_of_somebody_else() -> None:
+    (problem,) = problems(facts(CLASS, ME, WEB, states={"192.0.2.100": State.CONFLICT}))
+    assert (problem.object, problem.reason) == ("Service shop/web", "AddressConflict")
+    assert problem.message.startswith(f"cannot take 192.0.2.100: {MAC} on eth0 has it; ")
+
+
+def test_an_address_without_a_link() -> None:
+    chosen = balancer_class("ingress", "192.0.2.100/32", default=True, l2={"interfaces": ["bond1", "bond0"]})
+    (problem,) = problems(facts(chosen, ME, WEB, states={"192.0.2.100": State.SILENT}))
+    assert (problem.object, problem.reason) == ("Service shop/web", "NoUsableInterface")
+    assert "no usable link (wanted: bond0, bond1)" in problem.message
+    (problem,) = problems(facts(CLASS, ME, WEB, states={"192.0.2.100": State.SILENT}, links=(LO, DOWN)))
+    assert "no usable link (wanted: any)" in problem.message
+
+
+DOWN = Link(2, "eth0", ETH0.mac, up=False)
+
+
+def test_silence_matters_to_the_node_that_stands_first() -> None:
+    known = facts(CLASS, *NODES, WEB, states={"192.0.2.100": State.SILENT})
+    first, second = (
+        dataclasses.replace(known, settings=dataclasses.replace(known.settings, node=name))
+        for name in known.desired.claims[ADDRESS].order
+    )
+    assert told(first) == [("Service shop/web", "NoUsableInterface")]
+    assert told(second) == []
