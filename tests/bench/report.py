@@ -38,8 +38,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """`failed`: it could not be measured, and the title says why."""
+
     title: str
-    rows: Sequence[Row]
+    rows: Sequence[Row] = ()
+    failed: bool = False
+
+    @property
+    def missed(self) -> bool:
+        return self.failed or any(row.missed for row in self.rows)
 
 
 def percentile(samples: Sequence[float], percent: int) -> float:
