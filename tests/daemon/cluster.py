@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from tests.lab import Host, Lab, Segment, wait_for
 from tests.node import PROGRAMS, Node
 
 from .frames import Asker, asking
-from .objects import balancer_class, node
+from .objects import OLDEST, balancer_class, node
 
 CLIENT = 200
 POOL = ("192.0.2.100-192.0.2.150", "2001:db8::100-2001:db8::1ff")
@@ -103,10 +103,22 @@ class Daemon(Node):
     def events(self, reason: str) -> list[Any]:
         return [event for event in self.client.lines("events", follow=False) if event["reason"] == reason]
 
-    def follow_events(self, output: int) -> subprocess.Popen[bytes]:
-        """`mlbctl events --follow` with its lines going to the file descriptor `output`."""
+    @contextlib.contextmanager
+    def following(self) -> Iterator[Callable[[str], list[str]]]:
+        """`mlbctl events --follow` runs; what is given tells the reasons of an address's events so far."""
         line = (str(PROGRAMS / "mlbctl"), "--socket", str(self.socket), "events", "--follow", "-o", "json")
-        return subprocess.Popen(line, stdout=output)
+        with (self.directory / "events").open("w+") as stream, subprocess.Popen(line, stdout=stream) as follower:
+
+            def reasons(address: str) -> list[str]:
+                stream.seek(0)
+                events = [json.loads(text) for text in stream.read().splitlines(keepends=True) if text.endswith("\n")]
+                assert [event["number"] for event in events] == list(range(1, len(events) + 1)), "each once, in order"
+                return [event["reason"] for event in events if event["address"] == address]
+
+            try:
+                yield reasons
+            finally:
+                follower.kill()
 
     def bound(self) -> set[str]:
         """The addresses on lo that a lone lo has not."""
@@ -162,13 +174,20 @@ def cluster(lab: Lab, count: int, **settings: Any) -> Iterator[Cluster]:
     nodes = tuple(_host(lab, lan, number, state, settings) for number in range(11, 11 + count))
     for each in nodes:
         each.write(f"{each.host.name}.yaml", node(each.host.name, each.number))
-    nodes[0].write("class.yaml", balancer_class("ingress", *POOL, default=True))
+    nodes[0].write("class.yaml", ingress())
     for each in nodes:
         each.start()
     for each in nodes:
         each.wait_until_ready()
     with asking(client, f"192.0.2.{CLIENT}", f"2001:db8::{CLIENT}") as asker:
         yield Cluster(lan, nodes, client, asker)
+
+
+def ingress(*pool: str, **spec: Any) -> dict[str, Any]:
+    """The class of every cluster, older than anything a test adds."""
+    found = balancer_class("ingress", *(pool or POOL), default=True, **spec)
+    found["metadata"]["creationTimestamp"] = OLDEST
+    return found
 
 
 def _host(lab: Lab, lan: Segment, number: int, state: Path, settings: dict[str, Any]) -> Daemon:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab import Lab, wait_for
 
-from .cluster import POOL, Cluster, Daemon, cluster
+from .cluster import Cluster, Daemon, cluster, ingress
 from .objects import COUNT, IPS, LATER, OLDEST, Manifest, balancer_class, node, service
 
 
@@ -57,7 +57,7 @@ BROKEN_FILES = {
         b"a: &a [x,x,x,x,x,x,x,x,x]\n"
         + b"".join(b"%c: &%c [%s]\n" % (n + 1, n + 1, b",".join([b"*%c" % n] * 9)) for n in range(97, 105)),
         "BrokenFile",
-        "aliases add more than",
+        "aliases",
     ),
 }
 
@@ -105,7 +105,7 @@ def test_an_unknown_kind(daemon: Daemon, group: str, reason: str, says: str) -> 
 
 
 def test_an_unknown_field_is_named_with_its_path(daemon: Daemon) -> None:
-    daemon.write("class.yaml", balancer_class("ingress", *POOL, default=True, adressPool=["192.0.2.160/32"]))
+    daemon.write("class.yaml", ingress(adressPool=["192.0.2.160/32"]))
     problem = daemon.problem("InvalidObject")
     assert (problem["object"], problem["field"]) == ("MetalLoadBalancerClass ingress", "spec.adressPool")
     assert problem["file"] == str(daemon.state / "class.yaml")
@@ -126,7 +126,7 @@ def test_two_objects_of_one_name_in_one_file(daemon: Daemon) -> None:
 
 
 def test_a_reversed_range_leaves_the_class_as_it_was(daemon: Daemon) -> None:
-    daemon.write("class.yaml", balancer_class("ingress", "192.0.2.150-192.0.2.100", default=True))
+    daemon.write("class.yaml", ingress("192.0.2.150-192.0.2.100"))
     assert "reversed" in daemon.problem("InvalidObject")["message"]
 
 

@@ -17,7 +17,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 
 def test_the_metrics_are_the_status() -> None:
-    wide = balancer_class("wide", "2001:db8::/112")
+    wide = balancer_class("wide", "2001:db8:1::/112")
     web, greedy = service("web", annotations={IPS: "192.0.2.100"}), service("greedy", annotations={COUNT: "9"})
     warning = Problem(Severity.WARNING, "x", "X", "x")
     known = facts(CLASS, wide, NODES[0], web, greedy, states={"192.0.2.100": State.HOLDING}, found=(warning,))
