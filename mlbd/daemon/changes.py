@@ -9,20 +9,21 @@ from mlbd.model.address import IPAddress
 from mlbd.model.desired import Desired, ServicePlan
 from mlbd.model.link import Unusable
 from mlbd.model.reference import Key
-from mlbd.model.status import Problem
+from mlbd.model.status import Problem, Severity
 from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An Event without its number and time."""
+    """An Event without its number and time; `severity` is None when nothing is wrong."""
 
     reason: str
     object: str
     message: str
     service: str = ""
     address: str = ""
+    severity: Severity | None = None
 
 
 def plan_changes(before: Desired, after: Desired) -> Iterator[Change]:
@@ -68,7 +69,7 @@ def _moves(before: Desired, after: Desired) -> Iterator[Change]:
 
 def problem_changes(before: frozenset[Problem], after: frozenset[Problem]) -> Iterator[Change]:
     for problem in sorted(after - before, key=_problem_order):
-        yield Change(problem.reason, problem.object, problem.message)
+        yield Change(problem.reason, problem.object, problem.message, severity=problem.severity)
     for problem in sorted(before - after, key=_problem_order):
         yield Change("Resolved", problem.object, f"no longer: {problem.message}")
 
@@ -96,12 +97,12 @@ def vip_change(report: VipChanged | ConflictSeen, service: str, announced: bool)
     match report:
         case ConflictSeen(_, mac, link):
             text = f"{mac} on {link} claims {address}, which is held here: it was defended"
-            return Change("AddressDefended", f"Service {service}", text, service, address)
+            return Change("AddressDefended", f"Service {service}", text, service, address, Severity.WARNING)
         case VipChanged(_, State.HOLDING):
             return Change("AddressAnnounced", f"Service {service}", f"{address} is announced here", service, address)
         case VipChanged(_, State.CONFLICT, mac, link):
             text = f"cannot take {address}: {mac} on {link} has it"
-            return Change("AddressConflict", f"Service {service}", text, service, address)
+            return Change("AddressConflict", f"Service {service}", text, service, address, Severity.WARNING)
         case VipChanged(_, State.SILENT | State.STANDBY) if announced:
             return Change(
                 "AddressWithdrawn", f"Service {service}", f"{address} is no longer announced here", service, address

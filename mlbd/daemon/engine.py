@@ -29,7 +29,7 @@ from mlbd.model.explanation import Explanation
 from mlbd.model.link import Link as HostLink
 from mlbd.model.link import Unusable, unusable
 from mlbd.model.settings import Settings
-from mlbd.model.status import Event, Problem, Status, VipState
+from mlbd.model.status import Event, Problem, Severity, Status, VipState
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
@@ -48,7 +48,10 @@ class Engine:
     """Raises OSError when the kernel gives no netlink socket."""
 
     def __init__(
-        self, settings: Settings, on_event: Callable[[Event], None], others: Callable[[], Iterable[Problem]]
+        self,
+        settings: Settings,
+        on_event: Callable[[Event, Severity | None], None],
+        others: Callable[[], Iterable[Problem]],
     ) -> None:
         """`others` are the problems of the process around the engine."""
         self.settings = settings
@@ -113,7 +116,7 @@ class Engine:
     def why(self, text: str) -> Explanation | None:
         """What `mlbctl why` prints for an object, an address, a node or a link; None when nothing has that name."""
         facts = self._facts()
-        return explain(text, facts.world, facts.desired, compose(facts))
+        return explain(text, facts.world, facts.desired, compose(facts), self._manifests.source_of)
 
     def headline(self) -> str:
         """One line for `systemctl status`."""
@@ -126,6 +129,7 @@ class Engine:
         self._world, _, _ = self._manifests.current()
         self._desired = plan(self._world, self.settings.node, before)
         self._fresh = self._still_fresh(before)
+        self._announced &= self._desired.claims.keys()  # the reflex has no last word about what it is to forget
         usability = self._usability
         # One look for the whole turn: a link may come or go at any await in it.
         self._seen = self._links.current()
@@ -237,5 +241,6 @@ class Engine:
                 change.message,
                 service=change.service,
                 address=change.address,
-            )
+            ),
+            change.severity,
         )

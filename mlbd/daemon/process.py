@@ -124,6 +124,11 @@ def _needs_restart(name: str) -> Problem:
     return Problem(Severity.WARNING, "mlbd", "NeedsRestart", message)
 
 
-def log_event(event: Event) -> None:
+#: For `journalctl --priority`.
+LEVELS = {None: logging.INFO, Severity.WARNING: logging.WARNING, Severity.ERROR: logging.ERROR}
+
+
+def log_event(event: Event, severity: Severity | None) -> None:
     text = event.message if event.object == "mlbd" else f"{event.object}: {event.message}"
-    log.info("%s", text, extra=fields(service=event.service, address=event.address, peer=event.peer))
+    about = fields(service=event.service, address=event.address, peer=event.peer)
+    log.log(LEVELS[severity], "%s", text, extra=about)

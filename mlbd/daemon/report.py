@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import mlbd
 from mlbd.model.core import EXCLUDE_LABEL, Node
 from mlbd.model.desired import Claim, ServicePlan, Slot
+from mlbd.model.link import Link
 from mlbd.model.status import (
     AddressStatus,
     LinkStatus,
@@ -138,18 +139,15 @@ def _links(facts: Facts) -> tuple[LinkStatus, ...]:
         if facts.vip_state(address) is VipState.HOLDING
         for name in facts.claimed_links(claim)
     )
-    return tuple(
-        LinkStatus(
-            name=link.name,
-            index=link.index,
-            mac=link.mac.hex(":"),
-            usable=(why_not := facts.usability[link.name]) is None,
-            holds=held[link.name],
-            addresses=tuple(map(str, link.addresses)),
-            message=why_not.message if why_not else facts.reflex.problems.get(link.name, ""),
-        )
-        for link in facts.links
-    )
+    return tuple(_link(facts, link, held[link.name]) for link in facts.links)
+
+
+def _link(facts: Facts, link: Link, holds: int) -> LinkStatus:
+    """One that the reflex cannot open is as little use as one without a carrier."""
+    why_not = facts.usability[link.name]
+    message = why_not.message if why_not else facts.reflex.problems.get(link.name, "")
+    addresses = tuple(map(str, link.addresses))
+    return LinkStatus(link.name, link.index, link.mac.hex(":"), not message, holds, addresses, message)
 
 
 def _reflex(facts: Facts) -> ReflexStatus:

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from asyncinotify import Event, Inotify, Mask
 
-MAX_FILE_SIZE = 16 << 20
-_SUFFIXES = (".yaml", ".yml", ".json")
+from mlbd.model.manifest import MAX_FILE_SIZE, is_manifest
+
 #: As many links as the kernel follows in one lookup.
 _MAX_LINKS = 40
 #: Between attempts when the kernel has no watch left to give, in seconds.
@@ -41,11 +41,6 @@ class Signature(NamedTuple):
 
 class Unusable(Exception):
     """A file that is there but not to be read; the text says why."""
-
-
-def is_manifest(name: str) -> bool:
-    """Names that begin with a dot are temporary ones of editors, rsync and Kubernetes."""
-    return name.endswith(_SUFFIXES) and not name.startswith(".")
 
 
 def displayed(path: Path) -> str:

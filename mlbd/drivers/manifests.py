@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlbd.model.assembly import Assembly, Origin
 from mlbd.model.manifest import Contents, read
+from mlbd.model.reference import Reference
 from mlbd.model.status import DirectoryStatus, Problem, Severity
 from mlbd.model.world import World
 
@@ -46,6 +47,10 @@ class Manifests:
             for index, directory in enumerate(self._directories)
         )
         return self._assembly.world, self._problems, tuple(statuses)
+
+    def source_of(self, reference: Reference) -> str:
+        """The file that an object comes from; "" when there is no such object."""
+        return self._assembly.source_of(reference)
 
     def scan(self) -> None:
         """Reads every file that changed since it was last read, the first time all of them."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
-from .manifest import Contents, Identity
+from .manifest import WORLD_FIELDS, Contents, Identity
 from .reference import Key, Reference
 from .status import Problem, Severity
 from .world import Object, World
@@ -57,6 +57,12 @@ class Assembly:
         if origin in self._files:
             self._replace(origin, _ABSENT)
             del self._files[origin]
+
+    def source_of(self, reference: Reference) -> str:
+        """What Problems call the file of an object; "" when there is no such object."""
+        identity = Identity(WORLD_FIELDS.get(reference.kind, ""), reference.key)
+        claims = self._claims.get(identity)
+        return self._files[claims[0]].source if claims else ""
 
     def objects_of(self, directory: int) -> int:
         return self._counts[directory]

@@ -19,6 +19,14 @@ from .status import Problem, Severity
 from .wording import shown
 from .world import Object
 
+#: A longer file is not read: it would hold up everything else.
+MAX_FILE_SIZE = 16 << 20
+
+
+def is_manifest(name: str) -> bool:
+    """Names that begin with a dot are temporary ones of editors, rsync and Kubernetes."""
+    return name.endswith((".yaml", ".yml", ".json")) and not name.startswith(".")
+
 
 class Kind(NamedTuple):
     """A kind of object: the World's mapping that holds it and its parsers, by the versions that are read.
@@ -64,6 +72,10 @@ KINDS: Mapping[tuple[str, str], Kind] = {
         "load_balancer_configurations", {"v1alpha1": parse_deckhouse.parse_configuration}, namespaced=False
     ),
 }
+
+
+#: By kind alone: no two groups have kinds of one name.
+WORLD_FIELDS: Mapping[str, str] = {name: kind.world_field for (_, name), kind in KINDS.items()}
 
 
 class Foreign(Exception):
@@ -137,7 +149,7 @@ def read(data: bytes, source: str) -> Contents:
     reader = _Reader(source)
     for document in documents:
         for place, value in _members(document.value, f"line {document.line}"):
-            reader.add(value, place)
+            reader.add(value, place, document.line)
     return reader.contents()
 
 
@@ -156,6 +168,7 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         self._source = source
+        self._line = 0
         self._objects: dict[Identity, Object] = {}
         self._refused: set[Identity] = set()
         self._places: dict[Identity, str] = {}
@@ -166,7 +179,9 @@ class _Reader:
         refused = frozenset(self._refused - self._objects.keys())
         return Contents(self._objects, refused, tuple(self._problems), self._complete)
 
-    def add(self, document: Any, place: str) -> None:
+    def add(self, document: Any, place: str, line: int) -> None:
+        """`place` is where in the file the document stands, `line` where the one it is part of starts."""
+        self._line = line
         if not isinstance(document, dict):
             self._unnamed(place, Invalid("", "is not an object: write a mapping with apiVersion, kind and metadata"))
             return
@@ -202,4 +217,4 @@ class _Reader:
         self._problem(Severity.ERROR, self._source, "InvalidDocument", message, invalid.field)
 
     def _problem(self, severity: Severity, about: str, reason: str, message: str, at: str = "") -> None:
-        self._problems.append(Problem(severity, about, reason, message, at, self._source))
+        self._problems.append(Problem(severity, about, reason, message, at, self._source, self._line))

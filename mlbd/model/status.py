@@ -30,6 +30,7 @@ class Problem:
     message: str
     field: str = ""
     file: str = ""
+    line: int = 0  # where the document starts in the file; 0: of the file as a whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class PoolStatus:
-    """A class or pool: `total` and `used` addresses by family; None is more than a 64-bit number holds."""
+    """A class or pool: `total` and `used` addresses by family; a total stops at 2^63 - 1."""
 
     kind: str
     name: str
@@ -148,7 +149,7 @@ class ReflexStatus:
 
     pid: int | None
     alive: bool
-    realtime: bool
+    prioritized: bool
     restarts: int
     counters: Mapping[str, int] = field(default_factory=dict)
 

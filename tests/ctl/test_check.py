@@ -37,7 +37,7 @@ def test_what_is_wrong_names_file_object_and_field(tmp_path: Path) -> None:
     file.write_text(BAD)
     result = check(file)
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{file}: error: cannot use MetalLoadBalancerClass public: spec.addressPool[0]: ")
+    assert result.stdout.startswith(f"{file}:1: error: cannot use MetalLoadBalancerClass public: spec.addressPool[0]: ")
     assert "reversed" in result.stdout
     assert result.stdout.count("\n") == 1
 
@@ -54,7 +54,7 @@ def test_standard_input(tmp_path: Path) -> None:
     assert check("-", stdin=GOOD.encode()).exit_code == 0
     result = check("-", stdin=BAD.encode())
     assert result.exit_code == 1
-    assert result.stdout.startswith("standard input: error: ")
+    assert result.stdout.startswith("standard input:1: error: ")
 
 
 def test_one_object_in_two_files_is_wrong(tmp_path: Path) -> None:

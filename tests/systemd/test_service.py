@@ -91,7 +91,7 @@ def test_the_reflex_goes_first_where_systemd_may_allow_it(machine: Machine) -> N
     """LimitNICE= takes CAP_SYS_RESOURCE, which the machine of the tests may lack itself."""
     bounds = machine.container.run("sed", "-n", "s/^CapBnd:\\t//p", "/proc/1/status")
     status = json.loads(machine.container.run("mlbctl", "status", "-o", "json", check=False))
-    assert status["reflex"]["realtime"] == bool(int(bounds, 16) >> 24 & 1)
+    assert status["reflex"]["prioritized"] == bool(int(bounds, 16) >> 24 & 1)
 
 
 def test_systemd_finds_little_to_attack(machine: Machine) -> None:

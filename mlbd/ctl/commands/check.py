@@ -19,10 +19,6 @@ from mlbd.model import manifest
 from mlbd.model.reference import Reference
 from mlbd.model.status import Problem, Severity
 
-_SUFFIXES = (".yaml", ".yml", ".json")
-#: mlbd reads no longer file either.
-_MOST_OCTETS = 16 << 20
-
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
@@ -68,7 +64,7 @@ class _Checked:
                 self._twice(identity, first, source)
 
     def _twice(self, identity: manifest.Identity, first: str, second: str) -> None:
-        kind = next(kind for (_, kind), known in manifest.KINDS.items() if known.world_field == identity.world_field)
+        kind = next(kind for kind, world_field in manifest.WORLD_FIELDS.items() if world_field == identity.world_field)
         reference = str(Reference(kind, identity.key))
         message = f"cannot use {reference}: it stands in {first} too, take one out"
         self.problems.append(Problem(Severity.ERROR, reference, "DuplicateObject", message, file=second))
@@ -82,7 +78,7 @@ def _sources(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | str]]:
             continue
         path = Path(name)
         inside = sorted(path.iterdir()) if path.is_dir() else []
-        manifests = [file for file in inside if file.suffix in _SUFFIXES and not file.name.startswith(".")]
+        manifests = [file for file in inside if manifest.is_manifest(file.name)]
         for file in manifests if path.is_dir() else [path]:
             yield os.fsencode(file).decode("utf-8", "backslashreplace"), _contents(file)
 
@@ -96,8 +92,12 @@ def _contents(path: Path) -> bytes | str:
 
 
 def _read(file: BinaryIO) -> bytes | str:
-    data = file.read(_MOST_OCTETS + 1)
-    return data if len(data) <= _MOST_OCTETS else f"it has more than {_MOST_OCTETS >> 20} MiB, split it"
+    data = file.read(manifest.MAX_FILE_SIZE + 1)
+    return (
+        data
+        if len(data) <= manifest.MAX_FILE_SIZE
+        else f"it has more than {manifest.MAX_FILE_SIZE >> 20} MiB, split it"
+    )
 
 
 def draw(problems: Any, screen: Screen, wide: bool) -> list[str]:
@@ -105,5 +105,6 @@ def draw(problems: Any, screen: Screen, wide: bool) -> list[str]:
 
 
 def _text(problem: Any) -> str:
-    """As compilers do, so that editors find the place: file, severity, what is wrong."""
-    return f"{problem['file']}: {problem['severity']}: {told(problem)}"
+    """As compilers do, so that editors find the place: file, line, severity, what is wrong."""
+    place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
+    return f"{place}: {problem['severity']}: {told(problem)}"
