@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from mlbd.model.address import IPAddress, parse_address
+from mlbd.model.address import parse_address
 
 
 def families_of(texts: Sequence[str]) -> tuple[int, ...]:
@@ -16,7 +16,3 @@ def families_of(texts: Sequence[str]) -> tuple[int, ...]:
     if len(set(found)) != len(found):
         raise ValueError(f"{texts[0]} and {texts[1]} are of one family")
     return found
-
-
-def by_family(addresses: Iterable[IPAddress]) -> tuple[IPAddress, ...]:
-    return tuple(sorted(addresses, key=lambda address: address.version))

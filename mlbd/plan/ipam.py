@@ -8,8 +8,9 @@ anything is chosen; then what a status says and is still legal is kept; then the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import IPFamilyPolicy
@@ -63,21 +64,18 @@ class _Draft:
             wanted = tuple(family for family in wanted if family in spans) or wanted
         return tuple(sorted(wanted))
 
+    def places(self) -> Iterator[tuple[int, int]]:
+        return product(range(self.request.count), self.families)
+
     def open_slots(self) -> list[tuple[int, int]]:
-        places = ((index, family) for index in range(self.request.count) for family in self.families)
-        return [place for place in places if place not in self.addresses and place not in self.refusals]
+        return [place for place in self.places() if place not in self.addresses and place not in self.refusals]
 
     def finished(self) -> Allotment:
-        refusal = self.request.refusal
-        places = ((index, family) for index in range(self.request.count) for family in self.families)
-        return Allotment(
-            self.source,
-            tuple(
-                Slot(index, family, self.addresses.get(place), place in self.pins, refusal or self.refusals.get(place))
-                for place in places
-                for index, family in (place,)
-            ),
-        )
+        return Allotment(self.source, tuple(map(self._slot, self.places())))
+
+    def _slot(self, place: tuple[int, int]) -> Slot:
+        refusal = self.request.refusal or self.refusals.get(place)
+        return Slot(*place, self.addresses.get(place), place in self.pins, refusal)
 
 
 class _Desk:
