@@ -103,6 +103,9 @@ class Daemon(Node):
     def events(self, reason: str) -> list[Any]:
         return [event for event in self.client.lines("events", follow=False) if event["reason"] == reason]
 
+    def address_events(self, reason: str, address: str) -> int:
+        return len([event for event in self.events(reason) if event["address"] == address])
+
     @contextlib.contextmanager
     def following(self) -> Iterator[Callable[[str], list[str]]]:
         """`mlbctl events --follow` runs; what is given tells the reasons of an address's events so far."""

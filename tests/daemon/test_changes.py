@@ -63,8 +63,8 @@ def test_problems_that_come_and_go() -> None:
     one = Problem(Severity.ERROR, "b.yaml", "BrokenFile", "cannot read b.yaml")
     two = Problem(Severity.WARNING, "a.yaml", "ForeignKind", "cannot use it")
     assert list(problem_changes(frozenset(), frozenset({one, two}))) == [
-        Change("ForeignKind", "a.yaml", "cannot use it"),
-        Change("BrokenFile", "b.yaml", "cannot read b.yaml"),
+        Change("ForeignKind", "a.yaml", "cannot use it", severity=Severity.WARNING),
+        Change("BrokenFile", "b.yaml", "cannot read b.yaml", severity=Severity.ERROR),
     ]
     assert list(problem_changes(frozenset({one, two}), frozenset({two}))) == [
         Change("Resolved", "b.yaml", "no longer: cannot read b.yaml")
@@ -118,3 +118,4 @@ def test_whoever_claims_an_address_is_named() -> None:
         change = vip_change(report, "shop/web", announced=True)
         assert change is not None
         assert f"{MAC} on eth0" in change.message
+        assert change.severity is Severity.WARNING

@@ -98,6 +98,8 @@ def test_without_cap_net_raw_it_says_so_by_name(lone: Cluster, addresses: list[s
     assert "CAP_NET_RAW is missing" in problem["message"]
     assert daemon.mlbctl("status").returncode == 1
     assert "CAP_NET_RAW" in daemon.mlbctl("links").stdout
+    assert "Links      none can announce" in daemon.mlbctl("status").stdout
+    assert " error link eth0: cannot open a packet socket on eth0: CAP_NET_RAW is missing" in daemon.log.read_text()
     lone.asker.assert_silence(addresses[0], answered="192.0.2.11")
 
 

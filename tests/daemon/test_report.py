@@ -110,4 +110,5 @@ def test_a_link_that_the_reflex_cannot_use_says_why() -> None:
     sound = facts(CLASS, ME)
     broken = dataclasses.replace(sound.reflex, problems={"eth0": "cannot open a packet socket on eth0"})
     _, eth0 = compose(dataclasses.replace(sound, reflex=broken)).links
+    assert not eth0.usable
     assert eth0.message == "cannot open a packet socket on eth0"

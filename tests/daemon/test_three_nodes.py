@@ -227,7 +227,7 @@ def test_policy_local_follows_the_endpoints(trio: Cluster, web: list[str]) -> No
     trio.write("slice.yaml", endpoint_slice("local", node_1=True, node_2=False))
     trio.nodes[0].wait_for_holding(address)
     trio.asker.wait_for_holder(address, trio.nodes[0].mac)
-    trio.remove("slice.yaml")
+    assert address not in trio.nodes[1].holds() | trio.nodes[1].bound()
 
 
 def test_services_of_one_sharing_key_share_address_and_holder(trio: Cluster) -> None:
@@ -293,3 +293,18 @@ def test_metrics_can_be_scraped(trio: Cluster, web: list[str]) -> None:
     assert metrics["mlbd_addresses"][("state", "holding"),] == len(first.holds())
     assert metrics["mlbd_addresses_assigned"][()] >= len(web)
     assert metrics["mlbd_reflex_frames_total"][("outcome", "announced"),] > 0
+
+
+def test_what_another_node_took_over_long_ago_is_not_told_of_again(trio: Cluster) -> None:
+    local = service("back", selector={"app": "back"}, externalTrafficPolicy="Local")
+    both = endpoint_slice("back", node_1=True, node_2=True)
+    trio.write("back.yaml", local, both)
+    (address,) = trio.first.addresses("back")
+    first, second = trio.nodes[:2] if trio.first.holders("back")[address] == "node-1" else trio.nodes[1::-1]
+    for only in (second, first):
+        trio.write("back.yaml", local, endpoint_slice("back", **{only.host.name: True}))
+        only.wait_for_holding(address)
+    trio.write("back.yaml", local, both)
+    wait_for(lambda: second.states("back") == ["standby"], what="the second standing by")
+    assert second.address_events("AddressMoved", address)
+    assert not second.address_events("AddressWithdrawn", address)
