@@ -16,6 +16,9 @@ PROJECT = Path(__file__).parents[2]
 CACHE = Path("/var/cache/mlbd-tests")
 PACKAGES = "dbus,iproute2,libnftables1,procps,python3,systemd,systemd-sysv"
 
+OF_TARGET = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd")
+ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+
 # nspawn wants a root directory that is a mount, which it is not in a chroot: there the whole tree is mounted once more,
 # over the one directory that is surely a mount of its own. $1 is the script to go on with, the rest its arguments.
 WITH_MOUNTED_ROOT = """
@@ -52,8 +55,8 @@ class Container:
 
     def run(self, *argv: str, check: bool = True) -> str:
         """Standard output of a program in the container; with `check` a failure raises LabError."""
-        inside = ["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", "-C", *argv]
-        done = subprocess.run(inside, capture_output=True, text=True, check=False, timeout=120)
+        inside = ["nsenter", f"--target={self.pid}", *OF_TARGET, *argv]
+        done = subprocess.run(inside, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120)
         if check and done.returncode:
             raise LabError(f"cannot run {' '.join(argv)} in the container: {done.stderr}{done.stdout}")
         return done.stdout
