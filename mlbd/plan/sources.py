@@ -129,8 +129,6 @@ class Free:
 
     def find(self, start: int) -> IPAddress | None:
         """The first free address from number `start` (modulo the size) on, round the end of the span once."""
-        if self.left <= 0:
-            return None
         index = start % self.span.size
         for _ in range(2):
             while (index := self._free_from(index)) < self.span.size:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlbd.model.address import parse_address
-from mlbd.model.core import EXCLUDE_LABEL, Condition, Node, TrafficPolicy
+from mlbd.model.core import EXCLUDE_LABEL, Condition, Namespace, Node, Port, Secret, TrafficPolicy
 from mlbd.model.deckhouse import CLASS, CLASS_CONDITION
 from mlbd.model.desired import Desired
-from mlbd.model.metallb import BGPAdvertisement, PreferredNodes
+from mlbd.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, PreferredNodes, ServiceAllocation
 from mlbd.model.reference import Key
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
@@ -88,6 +88,35 @@ def test_an_earlier_plan_saves_work_and_changes_nothing(changes: list[Callable[[
         what = change(what)
         known = plan(what, "node-1", known)
         assert same(known, plan(what, "node-1"))
+
+
+def test_a_change_of_any_kind_is_noticed() -> None:
+    """One that `before` hid would stay hidden until a restart."""
+    kept = ServiceAllocation(namespace_selectors=(labelled(team="shop"),))
+    pooled = service("pooled", notes={"metallb.io/address-pool": "pool"})
+    what = world(*nodes(2), DEFAULT, replace(POOL, allocation=kept), pooled, service("web"))
+    known = plan(what, "node-1")
+    bgp = BGPAdvertisement(Key("metallb-system", "bgp"), communities=("fast",))
+    peer = BGPPeer(Key("metallb-system", "peer"), 1, asn=2, bfd_profile="fast", password_secret=Key("", "secret"))
+    changes: list[Callable[[World], World]] = [
+        lambda what: added(what, Namespace(Key("", "shop"), {"team": "shop"})),
+        lambda what: added(what, advertisement()),
+        lambda what: replace(what, bgp_advertisements={bgp.key: bgp}),
+        lambda what: replace(what, communities={bgp.key: Community(bgp.key, (("fast", "1:2"),))}),
+        lambda what: replace(what, bgp_peers={peer.key: peer}),
+        lambda what: replace(what, secrets={Key("", "secret"): Secret(Key("", "secret"))}),
+        lambda what: replace(what, bgp_peers={peer.key: replace(peer, password_secret=None)}),
+        lambda what: replace(what, bfd_profiles={Key("", "fast"): BFDProfile(Key("", "fast"))}),
+        lambda what: added(what, node("node-3")),
+        lambda what: added(what, pool_class("public", "192.0.2.0/28", is_default=True)),
+        lambda what: added(what, replace(POOL, avoid_buggy_ips=True)),
+    ]
+    for number, change in enumerate(changes):
+        what = change(what)
+        fresh = plan(what, "node-1")
+        assert not same(fresh, known), f"change {number} shows nowhere"
+        known = plan(what, "node-1", known)
+        assert same(known, fresh), f"change {number} was not noticed"
 
 
 def test_a_group_in_which_nothing_changed_is_taken_over() -> None:
@@ -205,6 +234,16 @@ def test_the_class_is_chosen_by_field_annotation_binding_and_default() -> None:
     assert chosen(notes={CLASS: "typo"}) == "public"
 
 
+def test_a_pool_that_is_named_goes_before_the_default_class() -> None:
+    def source_of(name: str) -> str:
+        web = service(notes={"metallb.io/address-pool": name})
+        source = plan(world(*nodes(1), DEFAULT, POOL, advertisement(), web), "node-1").services[web.key].source
+        return str(source)
+
+    assert source_of("pool") == "IPAddressPool metallb-system/pool"
+    assert source_of("not-there") == "MetalLoadBalancerClass public"
+
+
 def test_a_foreign_class_is_left_alone() -> None:
     web = service(load_balancer_class="example.com/theirs")
     planned = plan(world(*nodes(1), DEFAULT, web), "node-1")
@@ -247,6 +286,29 @@ def test_of_two_overlapping_the_younger_is_refused_and_nothing_else() -> None:
     assert reason(planned, services[1]) == "OverlappingAddresses"
     assert {each.name for each in planned.pools} == {"old", "third"}
     assert ("MetalLoadBalancerClass a-young", "OverlappingAddresses") in problems(planned)
+
+
+@pytest.mark.parametrize(
+    ("text", "overlaps"),
+    [
+        ("10.0.0.0/8", True),
+        ("10.0.5.3/32", True),
+        ("10.0.4.0-10.0.5.0", True),
+        ("10.0.5.255-10.0.6.0", True),
+        ("10.0.4.0/24", False),
+        ("10.0.6.0/24", False),
+        ("2001:db8::/32", False),
+    ],
+)
+def test_overlaps_of_every_shape_are_seen(text: str, overlaps: bool) -> None:
+    old = pool_class("old", "10.0.5.0/24", created="2020-01-01T00:00:00Z")
+    planned = plan(world(*nodes(1), old, pool_class("new", text)), "node-1")
+    assert {each.name for each in planned.pools} == ({"old"} if overlaps else {"old", "new"})
+
+
+def test_an_object_that_overlaps_itself_is_refused() -> None:
+    planned = plan(world(*nodes(1), pool_class("twice", "10.0.0.0/24", "10.0.0.7/32")), "node-1")
+    assert problems(planned) == {("MetalLoadBalancerClass twice", "OverlappingAddresses")}
 
 
 def test_a_class_without_addresses_or_nodes_harms_its_own_services_only() -> None:
@@ -319,9 +381,10 @@ def test_an_advertisement_that_names_an_unknown_pool_is_told() -> None:
 def test_pool_usage_counts_distinct_addresses() -> None:
     web = service(count="2", cluster_ips=("10.0.0.1", "fd00::1"))
     public = pool_class("public", "192.0.2.0/24", "2001:db8::/120", is_default=True, interfaces=("eth0",))
-    (status,) = plan(world(*nodes(2), public, web), "node-1").pools
-    assert (status.total_ipv4, status.total_ipv6, status.used_ipv4, status.used_ipv6) == (254, 256, 2, 2)
-    assert (status.services, status.nodes, status.interfaces) == (1, ("node-1", "node-2"), ("eth0",))
+    sharers = [service(name, share="k", ports=(Port("TCP", port),)) for name, port in (("one", 80), ("two", 443))]
+    (status,) = plan(world(*nodes(2), public, web, *sharers), "node-1").pools
+    assert (status.total_ipv4, status.total_ipv6, status.used_ipv4, status.used_ipv6) == (254, 256, 3, 2)
+    assert (status.services, status.nodes, status.interfaces) == (3, ("node-1", "node-2"), ("eth0",))
 
 
 def test_the_prefix_of_old_metallb_annotations_is_read_too() -> None:
