@@ -205,12 +205,13 @@ def test_a_take_over_is_announced_with_the_new_mac(trio: Cluster) -> None:
     ipv4, ipv6 = trio.first.addresses("moves")
     for address in (ipv4, ipv6):
         trio.asker.wait_for_holder(address, trio.nodes[0].mac)
+    heard, new = len(trio.asker.tap.frames()), trio.nodes[1].mac
     trio.write("moves.yaml", service("moves", dual=True, **local), endpoint_slice("moves", node_2=True))
-    new = trio.nodes[1].mac
     wait_for(lambda: {arp.operation for arp in arps(trio, ipv4) if arp.sender_mac == new} == {REQUEST, REPLY})
     wait_for(lambda: [found for found in advertisements(trio, ipv6) if found.mac == new and found.to == ALL_NODES])
     for address in (ipv4, ipv6):
         trio.asker.wait_for_holder(address, new)
+    assert not probes(trio.asker.tap.frames()[heard:], ipv4), "a take-over never waits"
 
 
 def test_policy_local_follows_the_endpoints(trio: Cluster, web: list[str]) -> None:
