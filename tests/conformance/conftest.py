@@ -7,11 +7,11 @@ import pytest
 
 from .differences import difference
 
-HERE = Path(__file__).parent
+CASES = Path(__file__).parent / "cases"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cases", type=Path, default=HERE / "cases", help="directory of MetalLB's behaviour as data")
+    parser.addoption("--cases", type=Path, default=CASES, help="directory of MetalLB's behaviour as data")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,7 +19,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" not in metafunc.fixturenames:
         return
     parameters = []
-    for path in sorted(metafunc.config.getoption("--cases").glob("*.json")):
+    for path in sorted(metafunc.config.getoption("--cases", CASES).glob("*.json")):
         document = json.loads(path.read_text())
         assert document["format"] == "mlbd-metallb-cases/1", f"cannot read {path}: its format is another"
         for case in document["cases"]:

@@ -105,3 +105,9 @@ def test_a_second_family_is_added_from_the_same_pool() -> None:
         ingress=("192.0.2.9",),
     )
     assert [str(address) for address in converge(web, table).addresses] == ["192.0.2.9", "2001:db8::"]
+
+
+def test_a_service_that_asks_for_another_address_moves_to_it() -> None:
+    table = allocator(source("pool", "192.0.2.0/24"))
+    web = service(cluster_ips=("10.0.0.1",), ingress=("192.0.2.9",), load_balancer_ip="192.0.2.20")
+    assert [str(address) for address in converge(web, table).addresses] == ["192.0.2.20"]

@@ -119,6 +119,14 @@ def test_a_change_of_any_kind_is_noticed() -> None:
         assert same(known, fresh), f"change {number} was not noticed"
 
 
+def test_an_ineligible_node_that_joins_is_noticed_by_known_orders() -> None:
+    """It may become the baseline of some slot, although nobody's eligibility changes."""
+    what = world(*nodes(4), DEFAULT, *(service(f"web-{number}", "3") for number in range(20)))
+    more = added(what, Node(Key("", "node-9"), {EXCLUDE_LABEL: ""}))
+    assert plan(more, "node-1").vips != plan(what, "node-1").vips
+    assert same(plan(more, "node-1", plan(what, "node-1")), plan(more, "node-1"))
+
+
 def test_a_group_in_which_nothing_changed_is_taken_over() -> None:
     web, other = service("web"), service("other", load_balancer_class="second")
     what = world(*nodes(3), DEFAULT, pool_class("second", "198.51.100.0/28"), web, other)
