@@ -67,7 +67,7 @@ GUARD = Layout(
     },
     """
     chain vip {
-        meta l4proto { icmp, ipv6-icmp } accept
+        meta l4proto { 1, 58 } accept comment "ICMP, ICMPv6"
         ip daddr . meta l4proto . th dport @services4 accept
         ip6 daddr . meta l4proto . th dport @services6 accept
         frag frag-off != 0 accept
@@ -236,7 +236,8 @@ def _literal(address: IPAddress) -> str:
     return socket.inet_ntop(socket.AF_INET if address.version == 4 else socket.AF_INET6, address.packed)
 
 
-PROTOCOLS = {"TCP": "tcp", "UDP": "udp", "SCTP": "sctp"}
+# Numbers: names are looked up in /etc/protocols, which a minimal Debian does not have.
+PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 
 
 def _is_removal_of_ours(message: netlink.Message) -> bool:

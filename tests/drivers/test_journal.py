@@ -83,8 +83,11 @@ with open({str(received)!r}, "w") as file:
         except BlockingIOError:
             break
 """
-    inside = f'mount -t tmpfs none /run && exec "{sys.executable}" -c "$0"'
-    subprocess.run(["unshare", "--mount", "sh", "-c", inside, script], check=True, timeout=60)
+    # Private first, so that nothing of it is seen outside. In a chroot / is no mount point, but there /run is one.
+    private = "(mount --make-rprivate / 2>/dev/null || mount --make-private /run)"
+    inside = f'{private} && mount -t tmpfs none /run && exec "{sys.executable}" -c "$0"'
+    unshare = ["unshare", "--mount", "--propagation", "unchanged"]
+    subprocess.run([*unshare, "sh", "-c", inside, script], check=True, timeout=60)
     return entries([bytes.fromhex(line) for line in received.read_text().splitlines()])
 
 
