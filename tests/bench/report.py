@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import statistics
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -55,18 +55,26 @@ def percentile(samples: Sequence[float], percent: int) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
-def p50_and_p95(what: str, unit: str, samples: Sequence[float], limit: float | None = None) -> list[Row]:
+def p50_and_p95(
+    what: str, unit: str, samples: Sequence[float], limit: float | None = None, rival: Sequence[float] | None = None
+) -> list[Row]:
     """The limit is for the p95."""
     return [
-        Row(f"{what}, p50", unit, statistics.median(samples)),
-        Row(f"{what}, p95 of {len(samples)}", unit, percentile(samples, 95), limit),
+        Row(f"{what}, p50", unit, percentile(samples, 50), rival=percentile(rival, 50) if rival else None),
+        Row(
+            f"{what}, p95 of {len(samples)}",
+            unit,
+            percentile(samples, 95),
+            limit,
+            rival=percentile(rival, 95) if rival else None,
+        ),
     ]
 
 
 def draw(sections: Iterable[Section]) -> str:
     lines = [_line("", "reached", "rival", "ratio", "to reach", "")]
     for section in sections:
-        lines += ["-" * _WIDTH, section.title, *map(_row, section.rows)]
+        lines += ["-" * _WIDTH, textwrap.fill(section.title, _WIDTH), *map(_row, section.rows)]
     return "\n".join(lines)
 
 
