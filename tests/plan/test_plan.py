@@ -121,7 +121,7 @@ def test_a_change_of_any_kind_is_noticed() -> None:
 
 def test_an_ineligible_node_that_joins_is_noticed_by_known_orders() -> None:
     """It may become the baseline of some slot, although nobody's eligibility changes."""
-    what = world(*nodes(4), DEFAULT, *(service(f"web-{number}", "3") for number in range(20)))
+    what = world(*nodes(4), DEFAULT, *(service(f"web-{number}", "3") for number in range(100)))
     more = added(what, Node(Key("", "node-9"), {EXCLUDE_LABEL: ""}))
     assert plan(more, "node-1").vips != plan(what, "node-1").vips
     assert same(plan(more, "node-1", plan(what, "node-1")), plan(more, "node-1"))
