@@ -28,14 +28,23 @@ def main() -> int:
     names = _arguments()
     if os.geteuid() != 0:
         sys.exit("cannot measure: network namespaces need root; run it as root")
+    try:
+        sections = _sections(names)
+    except KeyboardInterrupt:
+        print("\nInterrupted; everything is cleaned up.", file=sys.stderr)
+        return 130
+    print(draw(sections))
+    return int(any(section.missed for section in sections))
+
+
+def _sections(names: list[str]) -> list[Section]:
     sections = []
     for name in names:
         began = time.monotonic()
         print(f"{name} ...", end="", file=sys.stderr, flush=True)
         sections.append(_measure(name))
         print(f" {time.monotonic() - began:.0f} s", file=sys.stderr)
-    print(draw(sections))
-    return int(any(section.missed for section in sections))
+    return sections
 
 
 def _measure(name: str) -> Section:
