@@ -70,7 +70,7 @@ class Fields:
 
     def require(self, *names: str) -> None:
         for name in names:
-            if self.value(name) in (None, "", [], {}):
+            if self.value(name) in (None, "", []):
                 raise self.invalid(name, "is missing: give it a value")
 
     def require_one(self, *names: str) -> None:
