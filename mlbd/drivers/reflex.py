@@ -50,7 +50,7 @@ class ChildStatus:
 
     pid: int | None
     alive: bool
-    prioritized: bool
+    realtime: bool
     restarts: int
     last_pong: float | None
     vips: Mapping[Address, VipChanged]
@@ -66,7 +66,7 @@ class _Child:
     process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    prioritized: bool = False
+    realtime: bool = False
     pings: int = 0
     stuck: bool = False
     pong: Pong = _NO_PONG
@@ -113,7 +113,7 @@ class Reflex:
         return ChildStatus(
             pid=child.process.pid if child else None,
             alive=child is not None,
-            prioritized=child is not None and child.prioritized,
+            realtime=child is not None and child.realtime,
             restarts=self._restarts,
             last_pong=now - child.pong_at if child and child.pong_at is not None else None,
             vips=dict(self._vips),
@@ -195,8 +195,8 @@ class Reflex:
 
     def _take(self, child: _Child, report: Report | Unreadable) -> None:
         match report:
-            case Ready(prioritized):
-                child.prioritized = prioritized
+            case Ready(realtime):
+                child.realtime = realtime
             case Pong():
                 child.pong, child.pong_at = report, asyncio.get_running_loop().time()
             case LinkChanged(_, name, None):

@@ -149,7 +149,7 @@ class ReflexStatus:
 
     pid: int | None
     alive: bool
-    prioritized: bool
+    realtime: bool
     restarts: int
     counters: Mapping[str, int] = field(default_factory=dict)
 

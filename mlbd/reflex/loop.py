@@ -71,9 +71,9 @@ class Loop:
         self._counters: Counter[str] = Counter()
         self._lateness = 0.0
 
-    def run(self, prioritized: bool) -> None:
+    def run(self, realtime: bool) -> None:
         """Until the other end of the control socket is closed."""
-        self._report(Ready(prioritized))
+        self._report(Ready(realtime))
         while self._open:
             ready = self._epoll.poll(self._timeout())
             self._now = self._clock()

@@ -171,7 +171,7 @@ def test_hostile_frames_change_nothing(lone: Cluster, addresses: list[str]) -> N
     assert daemon.get("status")["reflex"] | {"counters": {}} == {
         "pid": before,
         "alive": True,
-        "prioritized": True,
+        "realtime": True,
         "restarts": 0,
         "counters": {},
     }

@@ -83,7 +83,7 @@ def test_probes_then_holds_and_reports(node: Node) -> None:
         await node.until(lambda: node.status().last_pong is not None and node.status().counters)
         status = node.status()
         assert status.alive
-        assert status.prioritized
+        assert status.realtime
         assert status.restarts == 0
         assert not status.problems
         assert [change.state for change in node.changes] == [State.PROBING, State.HOLDING]

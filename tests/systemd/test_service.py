@@ -87,11 +87,11 @@ def test_the_sandbox_is_there(machine: Machine) -> None:
     assert lines["Seccomp"] == "2"
 
 
-def test_the_reflex_goes_first_where_systemd_may_allow_it(machine: Machine) -> None:
-    """LimitNICE= takes CAP_SYS_RESOURCE, which the machine of the tests may lack itself."""
+def test_the_reflex_runs_in_real_time_where_systemd_may_allow_it(machine: Machine) -> None:
+    """LimitRTPRIO= takes CAP_SYS_RESOURCE, which the machine of the tests may lack itself."""
     bounds = machine.container.run("sed", "-n", "s/^CapBnd:\\t//p", "/proc/1/status")
     status = json.loads(machine.container.run("mlbctl", "status", "-o", "json", check=False))
-    assert status["reflex"]["prioritized"] == bool(int(bounds, 16) >> 24 & 1)
+    assert status["reflex"]["realtime"] == bool(int(bounds, 16) >> 24 & 1)
 
 
 def test_systemd_finds_little_to_attack(machine: Machine) -> None:

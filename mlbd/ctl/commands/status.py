@@ -75,8 +75,8 @@ def _reflex(reflex: Any) -> str:
     restarts = f", restarted {counted(reflex['restarts'], 'time')}" if reflex["restarts"] else ""
     if not reflex["alive"]:
         return f"dead{restarts}: nothing is answered or announced; `journalctl -u mlbd` tells why"
-    rank = "" if reflex["prioritized"] else "not "
-    return f"answers, pid {reflex['pid']}, {rank}ahead of other processes{restarts}"
+    rank = "" if reflex["realtime"] else "not "
+    return f"answers, pid {reflex['pid']}, {rank}in real time{restarts}"
 
 
 def _directory(directory: Any) -> str:

@@ -55,9 +55,9 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The reflex's first line. `prioritized`: the kernel runs it before ordinary processes."""
+    """The reflex's first line. `realtime`: it runs under SCHED_FIFO."""
 
-    prioritized: bool
+    realtime: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ def _fields(message: Order | Report) -> dict[str, Any]:
             return {"op": "claims", "set": [_claim_fields(c) for c in wanted], "drop": [str(a) for a in dropped]}
         case Ping(number):
             return {"op": "ping", "n": number}
-        case Ready(prioritized):
-            return {"op": "ready", "prioritized": prioritized}
+        case Ready(realtime):
+            return {"op": "ready", "realtime": realtime}
         case Pong(number, counters, lateness):
             return {"op": "pong", "n": number, "counters": dict(counters), "lateness": lateness}
         case VipChanged(address, state, mac, link):
@@ -205,7 +205,7 @@ def _order(fields: dict[str, Any]) -> Order:
 def _report(fields: dict[str, Any]) -> Report:
     match fields["op"]:
         case "ready":
-            return Ready(bool(fields["prioritized"]))
+            return Ready(bool(fields["realtime"]))
         case "pong":
             counters = {str(name): int(value) for name, value in fields["counters"].items()}
             return Pong(int(fields["n"]), counters, int(fields["lateness"]))
