@@ -29,7 +29,7 @@ lint: test-setup
 	mandoc -T lint -W warning $(wildcard man/*.[1-8])
 
 bench: test-setup
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(ROWS)
 
 # apt-get is asked only for what dpkg does not have, so that a machine without a package mirror can still be used.
 define install_debian
