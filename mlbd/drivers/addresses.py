@@ -24,23 +24,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-import struct
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL, nlmsg, rtnl
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, ifaddrmsg
+
 from mlbd.drivers import netlink
-from mlbd.drivers.netlink import Address, Message, Request
 from mlbd.model.address import IPAddress
 
 # "m". Free in iproute2's rt_addrprotos and rt_protos (1 to 3 are the kernel's own, 18 is keepalived's).
 PROTOCOL = 109
 LOOPBACK_INDEX = 1  # of every network namespace, since Linux 3.7
-RT_SCOPE_UNIVERSE, RT_SCOPE_HOST = 0, 254
-FOREVER = 0xFFFFFFFF
-CACHEINFO = struct.Struct("=IIII")  # preferred and valid lifetime in seconds; two times of the kernel's
-GROUPS = netlink.RTMGRP_IPV4_IFADDR | netlink.RTMGRP_IPV6_IFADDR
+FOREVER = 0xFFFFFFFF  # seconds
+GROUPS = rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV6_IFADDR
 ARP_ANNOUNCE = Path("/proc/sys/net/ipv4/conf/all/arp_announce")
 BEST_LOCAL_ADDRESS = 2  # ip-sysctl: arp_announce
 
@@ -116,17 +114,17 @@ class Addresses:
 
     def _dump(self) -> None:
         self._bound.clear()
-        self._learn(netlink.dump(netlink.RTM_GETADDR))
+        self._learn(netlink.dump(rtnl.RTM_GETADDR))
 
-    def _learn(self, messages: Iterable[Message]) -> None:
+    def _learn(self, messages: Iterable[nlmsg]) -> None:
         for message in messages:
-            address = netlink.unpack_address(message.body)
-            if address is None or not _is_ours(address):
+            address = _ours(message)
+            if address is None:
                 continue
-            if message.type == netlink.RTM_NEWADDR:
-                self._bound.add(address.interface.ip)
+            if message["header"]["type"] == rtnl.RTM_NEWADDR:
+                self._bound.add(address)
             else:
-                self._bound.discard(address.interface.ip)
+                self._bound.discard(address)
 
 
 class ArpAnnounce:
@@ -167,30 +165,40 @@ def _order(address: IPAddress) -> tuple[int, int]:
     return address.version, int(address)
 
 
-def _is_ours(address: Address) -> bool:
-    return address.protocol == PROTOCOL and address.index == LOOPBACK_INDEX
+def _ours(message: nlmsg) -> IPAddress | None:
+    """The address that came or went, if it has our mark."""
+    if message["header"]["type"] not in (rtnl.RTM_NEWADDR, rtnl.RTM_DELADDR):
+        return None
+    if message["index"] != LOOPBACK_INDEX or message.get_attr("IFA_PROTO") != PROTOCOL:
+        return None
+    interface = netlink.interface(message)
+    return interface.ip if interface else None
 
 
-def _addition(address: IPAddress) -> Request:
-    attributes = netlink.attribute(netlink.IFA_PROTO, bytes([PROTOCOL]))
+def _addition(address: IPAddress) -> nlmsg:
+    request = _request(address, rtnl.RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL)
+    request["attrs"].append(("IFA_PROTO", PROTOCOL))
     if address.version == 6:
-        flags = netlink.IFA_F_NODAD | netlink.IFA_F_NOPREFIXROUTE
-        attributes += netlink.attribute(netlink.IFA_FLAGS, flags.to_bytes(4, sys.byteorder))
-        attributes += netlink.attribute(netlink.IFA_CACHEINFO, CACHEINFO.pack(0, FOREVER, 0, 0))
-    return Request(netlink.RTM_NEWADDR, netlink.NLM_F_CREATE | netlink.NLM_F_EXCL, _head(address) + attributes)
+        request["attrs"].append(("IFA_FLAGS", IFA_F_NODAD | IFA_F_NOPREFIXROUTE))
+        request["attrs"].append(("IFA_CACHEINFO", {"ifa_preferred": 0, "ifa_valid": FOREVER}))
+    return request
 
 
-def _removal(address: IPAddress) -> Request:
-    return Request(netlink.RTM_DELADDR, 0, _head(address))
+def _removal(address: IPAddress) -> nlmsg:
+    return _request(address, rtnl.RTM_DELADDR, 0)
 
 
-def _head(address: IPAddress) -> bytes:
-    family, scope = (socket.AF_INET, RT_SCOPE_HOST) if address.version == 4 else (socket.AF_INET6, RT_SCOPE_UNIVERSE)
-    head = netlink.IFADDRMSG.pack(family, address.max_prefixlen, 0, scope, LOOPBACK_INDEX)
-    return (
-        head
-        + netlink.attribute(netlink.IFA_LOCAL, address.packed)
-        + netlink.attribute(netlink.IFA_ADDRESS, address.packed)
+def _request(address: IPAddress, kind: int, flags: int) -> nlmsg:
+    family, scope = (socket.AF_INET, "host") if address.version == 4 else (socket.AF_INET6, "universe")
+    return ifaddrmsg().load(
+        {
+            "header": {"type": kind, "flags": flags},
+            "family": family,
+            "prefixlen": address.max_prefixlen,
+            "scope": rtnl.rt_scope[scope],
+            "index": LOOPBACK_INDEX,
+            "attrs": [("IFA_LOCAL", str(address)), ("IFA_ADDRESS", str(address))],
+        }
     )
 
 

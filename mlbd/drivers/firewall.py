@@ -19,6 +19,11 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pyroute2.netlink import NETLINK_NETFILTER, nlmsg
+from pyroute2.netlink.marshal import Marshal
+from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, NFNLGRP_NFTABLES
+from pyroute2.netlink.nfnetlink import nftsocket as nft
+
 from mlbd.drivers import netlink
 from mlbd.drivers.nft import Nft, NoNft, open_nft
 from mlbd.model.address import IPAddress
@@ -82,13 +87,25 @@ GUARD = Layout(
     """,
 )
 
-# nfnetlink(7): every change of a rule set is told to this group; the table's name is each message's first attribute.
-NETLINK_NETFILTER = 12  # linux/netlink.h; Python has no name for it
-NFNLGRP_NFTABLES = 1 << 6
-NFNL_SUBSYS_NFTABLES = 10
-NFGENMSG_OCTETS = 4
-NFTA_TABLE_NAME = 1
-REMOVALS = {2, 5, 8, 11, 14}  # NFT_MSG_DELTABLE, -CHAIN, -RULE, -SET, -SETELEM
+# nfnetlink(7): every change of a rule set is told to this group. Removals by their type, with the attribute that names
+# the table; of all else, such as the thousands of rules that kube-proxy adds at once, only the header is read.
+REMOVALS = {
+    NFNL_SUBSYS_NFTABLES << 8 | kind: (reader, table)
+    for kind, reader, table in (
+        (nft.NFT_MSG_DELTABLE, nft.nft_table_msg, "NFTA_TABLE_NAME"),
+        (nft.NFT_MSG_DELCHAIN, nft.nft_chain_msg, "NFTA_CHAIN_TABLE"),
+        (nft.NFT_MSG_DELRULE, nft.nft_rule_msg, "NFTA_RULE_TABLE"),
+        (nft.NFT_MSG_DELSET, nft.nft_set_msg, "NFTA_SET_TABLE"),
+        (nft.NFT_MSG_DELSETELEM, nft.nft_set_elem_list_msg, "NFTA_SET_ELEM_LIST_TABLE"),
+    )
+}
+
+
+def watch_rules() -> netlink.Watch:
+    """Raises OSError."""
+    marshal = Marshal()
+    marshal.msg_map = {kind: reader for kind, (reader, _) in REMOVALS.items()}
+    return netlink.Watch(1 << NFNLGRP_NFTABLES - 1, NETLINK_NETFILTER, marshal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +168,7 @@ class Firewall:
 
 def _open_watch() -> netlink.Watch | None:
     try:
-        return netlink.Watch(NFNLGRP_NFTABLES, NETLINK_NETFILTER)
+        return watch_rules()
     except OSError:  # then no table can be made either, and that says why
         return None
 
@@ -240,7 +257,6 @@ def _literal(address: IPAddress) -> str:
 PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 
 
-def _is_removal_of_ours(message: netlink.Message) -> bool:
-    subsystem, kind = divmod(message.type, 256)
-    name = netlink.attributes(message.body[NFGENMSG_OCTETS:]).get(NFTA_TABLE_NAME, b"").rstrip(b"\0")
-    return subsystem == NFNL_SUBSYS_NFTABLES and kind in REMOVALS and name == NAME.encode()
+def _is_removal_of_ours(message: nlmsg) -> bool:
+    removal = REMOVALS.get(message["header"]["type"])
+    return removal is not None and message.get_attr(removal[1]) == NAME

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import struct
-import sys
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
 
+from pyroute2.arp import ARPHRD_ETHER
+from pyroute2.netlink import nlmsg, rtnl
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_DADFAILED, IFA_F_TENTATIVE
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_DORMANT, IFF_LOOPBACK, IFF_LOWER_UP, IFF_NOARP, IFF_UP
+
 from mlbd.drivers import netlink
-from mlbd.drivers.netlink import Message
 from mlbd.model.link import Link
 
-IFINFOMSG = struct.Struct("=BxHiII")  # family, hardware type, index, flags, changed
-IFF_UP, IFF_LOOPBACK, IFF_NOARP, IFF_LOWER_UP, IFF_DORMANT = 0x1, 0x8, 0x80, 0x10000, 0x20000
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_INFO_KIND = 1, 3, 10, 18, 1
-GROUPS = netlink.RTMGRP_LINK | netlink.RTMGRP_IPV4_IFADDR | netlink.RTMGRP_IPV6_IFADDR
+GROUPS = rtnl.RTMGRP_LINK | rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV6_IFADDR
 
 
 class LinkTable:
     """What a sequence of rtnetlink messages leaves. Kept apart from the socket so that kinds of link which a kernel
     at hand lacks can be learnt from their messages."""
 
-    def __init__(self, messages: Iterable[Message] = ()) -> None:
+    def __init__(self, messages: Iterable[nlmsg] = ()) -> None:
         self._links: dict[int, Link] = {}
         self._masters: dict[int, int] = {}
         self._addresses: dict[int, dict[IPv4Interface | IPv6Interface, None]] = {}  # a set in the kernel's order
         for message in messages:
             self.learn(message)
 
-    def learn(self, message: Message) -> None:
-        """Take in one message; the body may be any octets."""
-        match message.type:
-            case netlink.RTM_NEWLINK | netlink.RTM_DELLINK if len(message.body) >= IFINFOMSG.size:
+    def learn(self, message: nlmsg) -> None:
+        match message["header"]["type"]:
+            case rtnl.RTM_NEWLINK | rtnl.RTM_DELLINK:
                 self._learn_link(message)
-            case netlink.RTM_NEWADDR | netlink.RTM_DELADDR:
+            case rtnl.RTM_NEWADDR | rtnl.RTM_DELADDR:
                 self._learn_address(message)
 
     def links(self) -> tuple[Link, ...]:
@@ -45,41 +44,43 @@ class LinkTable:
         name = (self._links[master].name if master in self._links else f"link {master}") if master else None
         return replace(link, master=name, addresses=tuple(self._addresses.get(link.index, ())))
 
-    def _learn_link(self, message: Message) -> None:
-        family, _, index, flags, _ = IFINFOMSG.unpack_from(message.body)
-        found = netlink.attributes(message.body[IFINFOMSG.size :])
+    def _learn_link(self, message: nlmsg) -> None:
         # In the same group a bridge reports its ports under AF_BRIDGE (a port that leaves it "is deleted"), and
         # wireless drivers report messages without a name.
-        if family or IFLA_IFNAME not in found:
+        name = _text(message.get_attr("IFLA_IFNAME"))
+        if message["family"] != socket.AF_UNSPEC or not name:
             return
-        if message.type == netlink.RTM_DELLINK:
+        index: int = message["index"]
+        if message["header"]["type"] == rtnl.RTM_DELLINK:
             for table in (self._links, self._masters, self._addresses):
                 table.pop(index, None)
             return
-        self._links[index] = _link(index, flags, found)
-        self._masters[index] = int.from_bytes(found.get(IFLA_MASTER, b""), sys.byteorder)
+        self._links[index] = _link(name, message)
+        self._masters[index] = _number(message.get_attr("IFLA_MASTER"))
 
-    def _learn_address(self, message: Message) -> None:
-        address = netlink.unpack_address(message.body)
+    def _learn_address(self, message: nlmsg) -> None:
+        index: int = message["index"]
         # What is on the loopback has no link to be reached on, and with thousands of VIPs there it would be no small
-        # thing to carry along.
-        if address is None or (address.index in self._links and self._links[address.index].loopback):
+        # thing to read and to carry along.
+        if index in self._links and self._links[index].loopback:
             return
-        held = self._addresses.setdefault(address.index, {})
-        if message.type == netlink.RTM_NEWADDR and address.usable:
-            held[address.interface] = None
+        interface = netlink.interface(message)
+        if interface is None:
+            return
+        held = self._addresses.setdefault(index, {})
+        if message["header"]["type"] == rtnl.RTM_NEWADDR and _usable(message):
+            held[interface] = None
         else:
-            held.pop(address.interface, None)
+            held.pop(interface, None)
 
 
-def _link(index: int, flags: int, found: dict[int, bytes]) -> Link:
-    kind = netlink.attributes(found.get(IFLA_LINKINFO, b"")).get(IFLA_INFO_KIND, b"")
-    mac = found.get(IFLA_ADDRESS, b"")
+def _link(name: str, message: nlmsg) -> Link:
+    flags: int = message["flags"]
     return Link(
-        index=index,
-        name=_text(found[IFLA_IFNAME]),
-        mac=mac if any(mac) else b"",
-        kind=_text(kind),
+        index=message["index"],
+        name=name,
+        mac=_mac(message),
+        kind=_text(message.get_nested("IFLA_LINKINFO", "IFLA_INFO_KIND")),
         up=bool(flags & IFF_UP),
         # Dormant is a port whose cable is fine but which 802.1X has not opened yet (RFC 2863 3.1.12).
         carrier=bool(flags & IFF_LOWER_UP) and not flags & IFF_DORMANT,
@@ -88,8 +89,27 @@ def _link(index: int, flags: int, found: dict[int, bytes]) -> Link:
     )
 
 
-def _text(value: bytes) -> str:
-    return value.rstrip(b"\0").decode("utf-8", "replace")
+def _mac(message: nlmsg) -> bytes:
+    """Of Ethernet only: pyroute2 reads six octets whatever the link, where a tunnel has 4 and InfiniBand 20."""
+    text = message.get_attr("IFLA_ADDRESS") if message["ifi_type"] == ARPHRD_ETHER else None
+    mac = bytes.fromhex(text.replace(":", "")) if isinstance(text, str) else b""
+    return mac if any(mac) else b""
+
+
+def _usable(message: nlmsg) -> bool:
+    """Not while duplicate address detection runs on the address (RFC 4862 5.4), nor after it failed."""
+    flags = _number(message.get_attr("IFA_FLAGS", message["flags"]))
+    return not flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)
+
+
+def _number(value: int | bytes | None) -> int:
+    """Of an attribute; octets when it could not be read, None when it is not there."""
+    return value if isinstance(value, int) else 0
+
+
+def _text(value: str | bytes | None) -> str:
+    """Of an attribute; octets when they are no UTF-8, as the name of a link may be, None when it is not there."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
 
 
 class Links:
@@ -117,7 +137,7 @@ class Links:
 
     def _dump(self) -> None:
         """Asked after the watch began: a change in between is seen twice, never missed."""
-        messages = netlink.dump(netlink.RTM_GETLINK) + netlink.dump(netlink.RTM_GETADDR)
+        messages = netlink.dump(rtnl.RTM_GETLINK) + netlink.dump(rtnl.RTM_GETADDR)
         self._table = LinkTable(messages)
         self._current = self._table.links()
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from mlbd.drivers import netlink, nft
-from mlbd.drivers.firewall import NETLINK_NETFILTER, NFNLGRP_NFTABLES, Firewall, FirewallStatus
+from mlbd.drivers import nft
+from mlbd.drivers.firewall import Firewall, FirewallStatus, watch_rules
 from mlbd.model.address import IPAddress
 from mlbd.model.core import Port
 from tests.lab import Host, Lab, LabError
@@ -380,7 +380,7 @@ def test_sctp_is_a_protocol_like_others(node: Host) -> None:
 def test_applying_twice_does_nothing_twice(node: Host, guarded: Mapping[IPAddress, frozenset[Port]] | None) -> None:
     async def scenario(firewall: Firewall) -> None:
         await firewall.apply(BOTH, guarded)
-        watch = netlink.Watch(NFNLGRP_NFTABLES, NETLINK_NETFILTER)
+        watch = watch_rules()
         await firewall.apply(BOTH, guarded)
         assert watch.events() == []
         await firewall.apply(NOTHING, guarded)
