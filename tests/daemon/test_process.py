@@ -203,6 +203,9 @@ def test_a_port_of_the_metrics_that_is_taken(lone: Cluster) -> None:
     assert "cannot serve metrics on ::1 port 7472: " in problem["message"]
 
 
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
 def test_mlbctl_ends_as_its_help_says(lone: Cluster) -> None:
     daemon = lone.first
     assert daemon.mlbctl("why", "shop/nothing").returncode == 6
@@ -210,10 +213,10 @@ def test_mlbctl_ends_as_its_help_says(lone: Cluster) -> None:
     assert daemon.mlbctl("bogus").returncode == 2
     daemon.directory.chmod(0o755)
     daemon.directory.parent.chmod(0o755)
-    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-    denied = daemon.host.run(*nobody, str(PROGRAMS / "mlbctl"), "--socket", str(daemon.socket), "status", check=False)
-    assert denied.returncode == 5
-    assert denied.stderr.startswith(f"mlbctl: cannot open {daemon.socket}: permission denied; ")
+    # With the system's Python: nobody may not be able to read where mlbctl is. What it says then is tests/ctl's.
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", CONNECT)
+    denied = daemon.host.run(*nobody, str(daemon.socket), check=False)
+    assert "PermissionError" in denied.stderr
     lone.write("broken.yaml", service("x", annotations={"a": 1}))  # type: ignore[dict-item]
     wait_for(daemon.problems)
     assert daemon.mlbctl("status").returncode == 1
