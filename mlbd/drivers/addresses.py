@@ -26,6 +26,7 @@ import errno
 import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from pyroute2.netlink import NLM_F_CREATE, NLM_F_EXCL, nlmsg, rtnl
@@ -97,7 +98,7 @@ class Addresses:
         self._catch_up()
         missing = sorted(self._wanted - self._bound, key=_order)
         surplus = sorted(self._bound - self._wanted, key=_order)
-        outcomes = await netlink.change([*map(_addition, missing), *map(_removal, surplus)])
+        outcomes = await netlink.change(chain(map(_addition, missing), map(_removal, surplus)))
         self._bound |= _done(missing, outcomes)
         self._bound -= _done(surplus, outcomes[len(missing) :])
         if any(outcomes):

@@ -22,7 +22,12 @@ from dataclasses import dataclass
 from pyroute2.netlink import NETLINK_NETFILTER, nlmsg
 from pyroute2.netlink.marshal import Marshal
 from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES, NFNLGRP_NFTABLES
-from pyroute2.netlink.nfnetlink import nftsocket as nft
+from pyroute2.netlink.nfnetlink.nftsocket import (
+    NFT_MSG_DELRULE,
+    NFT_MSG_DELSETELEM,
+    nft_rule_msg,
+    nft_set_elem_list_msg,
+)
 
 from mlbd.drivers import netlink
 from mlbd.drivers.nft import Nft, NoNft, open_nft
@@ -88,16 +93,11 @@ GUARD = Layout(
 )
 
 # nfnetlink(7): every change of a rule set is told to this group. Removals by their type, with the attribute that names
-# the table; of all else, such as the thousands of rules that kube-proxy adds at once, only the header is read.
+# the table; no table, chain or set of ours goes without its rules. Of all else, such as the thousands of rules that
+# kube-proxy adds at once, only the header is read.
 REMOVALS = {
-    NFNL_SUBSYS_NFTABLES << 8 | kind: (reader, table)
-    for kind, reader, table in (
-        (nft.NFT_MSG_DELTABLE, nft.nft_table_msg, "NFTA_TABLE_NAME"),
-        (nft.NFT_MSG_DELCHAIN, nft.nft_chain_msg, "NFTA_CHAIN_TABLE"),
-        (nft.NFT_MSG_DELRULE, nft.nft_rule_msg, "NFTA_RULE_TABLE"),
-        (nft.NFT_MSG_DELSET, nft.nft_set_msg, "NFTA_SET_TABLE"),
-        (nft.NFT_MSG_DELSETELEM, nft.nft_set_elem_list_msg, "NFTA_SET_ELEM_LIST_TABLE"),
-    )
+    NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE: (nft_rule_msg, "NFTA_RULE_TABLE"),
+    NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELSETELEM: (nft_set_elem_list_msg, "NFTA_SET_ELEM_LIST_TABLE"),
 }
 
 
@@ -162,7 +162,7 @@ class Firewall:
 
     def _lost(self) -> bool:
         """Whether somebody else removed something of ours since we last looked."""
-        events = self._watch.events() if self._watch else []
+        events = self._watch.events() if self._watch else iter(())
         return events is None or any(map(_is_removal_of_ours, events))
 
 

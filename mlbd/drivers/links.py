@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface
+from itertools import chain
 
 from pyroute2.arp import ARPHRD_ETHER
 from pyroute2.netlink import nlmsg, rtnl
@@ -137,8 +138,7 @@ class Links:
 
     def _dump(self) -> None:
         """Asked after the watch began: a change in between is seen twice, never missed."""
-        messages = netlink.dump(rtnl.RTM_GETLINK) + netlink.dump(rtnl.RTM_GETADDR)
-        self._table = LinkTable(messages)
+        self._table = LinkTable(chain(netlink.dump(rtnl.RTM_GETLINK), netlink.dump(rtnl.RTM_GETADDR)))
         self._current = self._table.links()
 
     def _catch_up(self) -> None:

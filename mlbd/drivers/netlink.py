@@ -16,8 +16,9 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from itertools import islice
 
 from pyroute2.netlink import (
     NETLINK_ROUTE,
@@ -37,6 +38,7 @@ DATAGRAM_OCTETS = 1 << 16  # the kernel's dumps come in parts of 32 kB at most
 BATCH = 64  # requests in one datagram: their answers must fit in the receive buffer
 RECEIVE_OCTETS = 4 << 20
 RTNETLINK: Marshal = MarshalRtnl()
+HEADERS = Marshal()  # knows no kind of message, hence reads no more
 
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h; Python has no name for it
 
@@ -47,9 +49,20 @@ def unpack(octets: bytes, marshal: Marshal = RTNETLINK) -> Iterator[nlmsg]:
     Attributes are read when they are asked for. Of one that cannot be read, pyroute2 logs that and returns the octets.
     """
     try:
-        yield from marshal.parse(octets)
+        for message in marshal.parse(octets):
+            yield message
+            _release(message)
     except (struct.error, NetlinkDecodeError):
         return
+
+
+def _release(message: nlmsg) -> None:
+    """Let go at once of what is no longer used. A message refers to itself, and so does each of its attributes (by
+    `chain`, which nothing here asks for): thousands of them would wait for the collector, which is off at the start.
+    """
+    message.chain.clear()
+    for attribute in message.get("attrs", ()):
+        attribute.cell[1].chain.clear()
 
 
 def open_socket(groups: int = 0, protocol: int = NETLINK_ROUTE) -> socket.socket:
@@ -63,37 +76,44 @@ def open_socket(groups: int = 0, protocol: int = NETLINK_ROUTE) -> socket.socket
     return route
 
 
-def dump(kind: int) -> list[nlmsg]:
+def dump(kind: int) -> Iterator[nlmsg]:
     """All links (RTM_GETLINK) or addresses (RTM_GETADDR), asked again as long as they change meanwhile."""
     request = RTNETLINK.msg_map[kind]().load({"header": {"type": kind, "flags": NLM_F_REQUEST | NLM_F_DUMP}})
     request.encode()
     with open_socket() as route:
-        while (found := _dump_once(route, request.data)) is None:
+        while (datagrams := _dump_once(route, request.data)) is None:
             pass
-        return found
+    return _messages(datagrams)
 
 
-def _dump_once(route: socket.socket, request: bytes) -> list[nlmsg] | None:
+def _dump_once(route: socket.socket, request: bytes) -> list[bytes] | None:
     route.send(request)
-    found: list[nlmsg] = []
+    datagrams: list[bytes] = []
     interrupted = False
     while True:
-        for message in unpack(route.recv(DATAGRAM_OCTETS)):
+        datagrams.append(route.recv(DATAGRAM_OCTETS))
+        for message in unpack(datagrams[-1], HEADERS):
             header = message["header"]
             interrupted |= bool(header["flags"] & NLM_F_DUMP_INTR)
             if header["type"] == NLMSG_DONE:
-                return None if interrupted else found
+                return None if interrupted else datagrams
             if header["type"] == NLMSG_ERROR:
                 raise _failure(message)
-            found.append(message)
 
 
-async def change(requests: Sequence[nlmsg]) -> list[OSError | None]:
+def _messages(datagrams: Iterable[bytes], marshal: Marshal = RTNETLINK) -> Iterator[nlmsg]:
+    """One at a time: a message that is read weighs forty times its octets, and a burst has thousands."""
+    for octets in datagrams:
+        yield from unpack(octets, marshal)
+
+
+async def change(requests: Iterable[nlmsg]) -> list[OSError | None]:
     """Carry the requests out in order and say of each how it went; others get their turn between the batches."""
     outcomes: list[OSError | None] = []
+    pending = iter(requests)
     with open_socket() as route:
-        for start in range(0, len(requests), BATCH):
-            outcomes += _change_batch(route, requests[start : start + BATCH])
+        while batch := list(islice(pending, BATCH)):
+            outcomes += _change_batch(route, batch)
             await asyncio.sleep(0)
     return outcomes
 
@@ -111,6 +131,7 @@ def _pack(request: nlmsg, sequence: int) -> bytes:
     request["header"]["sequence_number"] = sequence
     request["header"]["flags"] |= NLM_F_REQUEST | NLM_F_ACK
     request.encode()
+    _release(request)
     return bytes(request.data)
 
 
@@ -138,7 +159,7 @@ class Watch:
         finally:
             loop.remove_reader(self._socket)
 
-    def events(self) -> list[nlmsg] | None:
+    def events(self) -> Iterator[nlmsg] | None:
         """All that has happened; None when the kernel had to drop some of it: then only a dump tells the truth.
 
         Even then the queue is read to its end first: until it is empty the kernel drops more without saying so again.
@@ -154,7 +175,7 @@ class Watch:
                 if error.errno != errno.ENOBUFS:
                     raise
                 dropped = True
-        return None if dropped else [message for octets in datagrams for message in unpack(octets, self._marshal)]
+        return None if dropped else _messages(datagrams, self._marshal)
 
     def close(self) -> None:
         self._socket.close()

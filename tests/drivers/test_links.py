@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gc
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import ip_interface
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pyroute2.arp import ARPHRD_ETHER, ARPHRD_INFINIBAND, ARPHRD_TUNNEL
-from pyroute2.netlink import nlmsg, rtnl
+from pyroute2.netlink import NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, nlmsg, rtnl
 from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_TENTATIVE, ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import IFF_DORMANT, IFF_LOWER_UP, IFF_NOARP, IFF_RUNNING, IFF_UP, ifinfmsg
 
@@ -214,7 +216,7 @@ def test_what_an_overrun_swallowed_is_asked_for(host: Host, monkeypatch: pytest.
 
 UP = IFF_UP | IFF_RUNNING | IFF_LOWER_UP
 MAC = "02:00:00:00:00:01"
-IFLA_ADDRESS, IFLA_WIRELESS = 1, 11
+IFLA_ADDRESS, IFLA_MASTER, IFLA_WIRELESS = 1, 10, 11
 
 
 def link_message(
@@ -323,6 +325,12 @@ def test_a_name_is_any_octets() -> None:
     assert link.name == "eth\N{REPLACEMENT CHARACTER}"
 
 
+@pytest.mark.parametrize("kind", [IFLA_ADDRESS, IFLA_MASTER])
+def test_an_attribute_that_is_cut_short_says_nothing(kind: int) -> None:
+    (link,) = links_of(link_message(2, name("eth0"), raw=attribute(kind, b"")))
+    assert link == Link(2, "eth0", b"")
+
+
 def test_a_point_to_point_address_is_this_end() -> None:
     ends = ("IFA_ADDRESS", "192.0.2.2"), ("IFA_LOCAL", "192.0.2.1")
     (link,) = links_of(link_message(2, name("ppp0")), address_message(2, *ends, family=socket.AF_INET, prefixlen=32))
@@ -375,7 +383,8 @@ def test_damaged_messages_are_survived(message: bytes, data: st.DataObject) -> N
 @given(st.integers(0, 22), st.binary(max_size=80))
 @example(rtnl.RTM_NEWLINK, bytes(64))  # lengths of 0, on which a reader could stand still
 @example(rtnl.RTM_NEWADDR, bytes([socket.AF_INET, 200, 0, 0, 2, 0, 0, 0]) + attribute(2, bytes(4)))
-@example(2, struct.pack("=i", -1))  # a failure without what failed
+@example(NLMSG_ERROR, struct.pack("=i", -1))  # a failure without what failed
+@example(NLMSG_ERROR, struct.pack("=iIHHII8x", -1, 400, rtnl.RTM_NEWADDR, 0, 0, 0))  # and with less of it than it says
 def test_random_octets_are_survived(kind: int, body: bytes) -> None:
     links_of(of_type(kind, body))
 
@@ -383,6 +392,43 @@ def test_random_octets_are_survived(kind: int, body: bytes) -> None:
 @given(st.binary(max_size=80))
 def test_random_datagrams_are_survived(octets: bytes) -> None:
     links_of(octets)
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """One that says what a test lets it say: the real one interrupts no dump on demand."""
+    kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    monkeypatch.setattr(netlink, "open_socket", lambda: ours)
+    with kernel:
+        yield kernel
+
+
+def test_a_dump_that_changes_meanwhile_is_asked_for_again(kernel: socket.socket) -> None:
+    stale = bytearray(link_message(2, name("stale")))
+    struct.pack_into("=H", stale, 6, NLM_F_DUMP_INTR)
+    for answer in (stale, of_type(NLMSG_DONE, bytes(4)), link_message(2, name("new")), of_type(NLMSG_DONE, bytes(4))):
+        kernel.send(answer)
+    assert [link.name for link in LinkTable(netlink.dump(rtnl.RTM_GETLINK)).links()] == ["new"]
+    assert kernel.recv(100) == kernel.recv(100)
+
+
+def test_a_dump_that_is_refused(kernel: socket.socket) -> None:
+    kernel.send(of_type(NLMSG_ERROR, struct.pack("=i", -errno.EPERM) + of_type(rtnl.RTM_GETLINK, b"")))
+    with pytest.raises(PermissionError):
+        netlink.dump(rtnl.RTM_GETLINK)
+
+
+def test_nothing_that_was_read_waits_for_the_collector() -> None:
+    """A burst of thousands would be there for long."""
+    gc.collect()
+    gc.disable()
+    try:
+        for message in netlink.unpack(b"".join(EXAMPLES[1:]) * 10):
+            assert netlink.interface(message)
+        del message
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_what_comes_before_the_unreadable_is_read() -> None:
