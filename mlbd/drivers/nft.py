@@ -7,6 +7,12 @@ and the first frame on the wire; the library needs less than one. It comes with 
 from __future__ import annotations
 
 import ctypes
+import errno
+import socket
+import struct
+
+from pyroute2.netlink import NETLINK_NETFILTER, NLM_F_REQUEST, NLMSG_ERROR
+from pyroute2.netlink.nfnetlink import NFNL_SUBSYS_NFTABLES
 
 LIBRARY = "libnftables.so.1"
 LARGE_OCTETS = 1 << 16
@@ -39,25 +45,44 @@ class Nft:
 
 
 class NoNft:
-    """What stands in for it where it is not."""
+    """What stands in for it where it cannot be used."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     def run(self, script: str) -> str:
-        return "nftables is not there; install it: apt install nftables, then restart mlbd"
+        return self._why
 
     def close(self) -> None:
         pass
 
 
+NOT_PERMITTED = "mlbd lacks CAP_NET_ADMIN; give it that capability"
+NOT_INSTALLED = "nftables is not there; install it: apt install nftables, then restart mlbd"
+
+
 def open_nft() -> Nft | NoNft:
     try:
-        return Nft()
+        return Nft() if _permitted() else NoNft(NOT_PERMITTED)
     except OSError:
-        return NoNft()
+        return NoNft(NOT_INSTALLED)
+
+
+# linux/netfilter/nf_tables.h, NFT_MSG_GETGEN: what the library itself asks first. nfnetlink(7) lets nobody without the
+# capability in the network's own user namespace ask anything, which the process's own capabilities do not tell.
+_GET_GENERATION = struct.pack("=IHHIIBBH", 20, NFNL_SUBSYS_NFTABLES << 8 | 16, NLM_F_REQUEST, 0, 0, 0, 0, 0)
+_ANSWER = struct.Struct("=4xH10xi")  # type and, of an error, its code
+
+
+def _permitted() -> bool:
+    """Asked before the library is: it would write about it to standard error, past its own buffers."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER) as netlink:
+        netlink.send(_GET_GENERATION)
+        kind, code = _ANSWER.unpack_from(netlink.recv(4096))
+    return (kind, code) != (NLMSG_ERROR, -errno.EPERM)
 
 
 def _explain(said: str) -> str:
-    if "Operation not permitted" in said:
-        return "mlbd lacks CAP_NET_ADMIN; give it that capability"
     return f"nftables says: {said.partition(chr(10))[0].removeprefix('Error: ') or 'nothing'}"
 
 
