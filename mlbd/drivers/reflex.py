@@ -6,9 +6,10 @@ merely slow; one that has not answered five pings in a row is stuck and replaced
 
 import asyncio
 import contextlib
+import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
@@ -32,12 +33,15 @@ from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 
 PING_INTERVAL: Final = 1.0
-STUCK_AFTER: Final = 5  # pings without an answer
+QUIET_AFTER: Final = 3  # pings without an answer: it is told
+STUCK_AFTER: Final = 5  # pings without an answer: it is replaced
 _FIRST_BACK_OFF: Final = 0.1
 _LONGEST_BACK_OFF: Final = 5.0
 _STABLE: Final = 10.0  # seconds alive after which the next death counts as the first
+_STABLE_PONGS: Final = round(_STABLE / PING_INTERVAL)
 _LONGEST_LINE: Final = 1 << 20
 _NO_PONG: Final = Pong(0, {}, 0)
+_HELP: Final = "a new one is started by itself, `journalctl -u mlbd` tells more"
 
 Address = IPv4Address | IPv6Address
 OnChange = Callable[[VipChanged | ConflictSeen], None]
@@ -45,8 +49,9 @@ OnChange = Callable[[VipChanged | ConflictSeen], None]
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """`last_pong` is in seconds before `now`, None when there was none yet; `problems` are by link name, or by
-    "reflex" for the process itself; `lateness` is the worst delay of a timer in microseconds, of the last second."""
+    """`alive`: it is there and answers; `last_pong` is in seconds before `now`, None when there was none yet;
+    `problems` are by link name, or by "reflex" for the process itself; `lateness` is the worst delay of a timer in
+    microseconds, of the last second."""
 
     pid: int | None
     alive: bool
@@ -61,17 +66,29 @@ class ChildStatus:
 
 @dataclass(slots=True)
 class _Child:
-    """What is known of one life of the reflex."""
+    """What is known of one life of the reflex; `relapse` when the last ones were short; `ready` once it has spoken,
+    and the very first is believed to be."""
 
     process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    relapse: bool = False
+    ready: bool = False
     realtime: bool = False
     pings: int = 0
     stuck: bool = False
     pong: Pong = _NO_PONG
     pong_at: float | None = None
     problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unanswered(self) -> int:
+        """Pings rather than seconds: after mlbd and the reflex were frozen together, none is overdue."""
+        return self.pings - self.pong.number
+
+    @property
+    def alive(self) -> bool:
+        return self.ready and self.unanswered < QUIET_AFTER
 
 
 class Reflex:
@@ -107,16 +124,19 @@ class Reflex:
         """`now` is the event loop's clock."""
         child = self._child
         pong = child.pong if child else _NO_PONG
+        alive = child is not None and child.alive
         problems = dict(child.problems) if child else {}
         if self._problem is not None:
             problems["reflex"] = self._problem
+        elif child is not None and child.ready and not alive:
+            problems["reflex"] = f"cannot reach the reflex: it left {child.unanswered} pings unanswered; {_HELP}"
         return ChildStatus(
             pid=child.process.pid if child else None,
-            alive=child is not None,
+            alive=alive,
             realtime=child is not None and child.realtime,
             restarts=self._restarts,
             last_pong=now - child.pong_at if child and child.pong_at is not None else None,
-            vips=dict(self._vips),
+            vips=dict(self._vips) if alive else self._vips | dict(_silenced(self._vips)),
             counters=pong.counters,
             lateness=pong.lateness,
             problems=problems,
@@ -129,9 +149,9 @@ class Reflex:
         while not self._closed.is_set():
             started = loop.time()
             try:
-                await self._live()
+                await self._live(relapse=back_off > _FIRST_BACK_OFF)
             except OSError as error:
-                self._problem = f"cannot start the reflex: {error.strerror}; it is tried again"
+                self._problem = f"cannot start the reflex: {error.strerror}; it is tried again, see the journal"
             if self._closed.is_set():
                 return
             self._restarts += 1
@@ -147,9 +167,10 @@ class Reflex:
             self._child.writer.close()
             await self._child.process.wait()
 
-    async def _live(self) -> None:
+    async def _live(self, relapse: bool) -> None:
         """One life of the reflex, from start to end."""
         child = self._child = await _spawn()
+        child.relapse, child.ready = relapse, self._restarts == 0
         if self._closed.is_set():
             child.writer.close()
         self._send(self._everything())
@@ -169,8 +190,16 @@ class Reflex:
         with contextlib.suppress(ProcessLookupError):
             child.process.kill()
         code = await asyncio.shield(child.process.wait())
-        reason = f"it did not answer {STUCK_AFTER} pings" if child.stuck else f"it ended with code {code}"
-        self._problem = f"cannot keep the reflex running: {reason}; a new one was started, see the journal"
+        if not self._closed.is_set():
+            reason = f"it did not answer {STUCK_AFTER} pings" if child.stuck else _ending(code)
+            self._problem = f"cannot keep the reflex running: {reason}; {_HELP}"
+            self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """Nobody speaks for what it held; `_held` stays, so that the next one need not probe it."""
+        for address, change in dict(_silenced(self._vips)).items():
+            self._vips[address] = change
+            self._on_change(change)
 
     def _everything(self) -> list[bytes]:
         """For a new reflex. What the last one held needs no probe, so it is announced at once."""
@@ -178,12 +207,9 @@ class Reflex:
         return [encode(Start(self._node)), encode(Links(self._links)), *claim_lines(claims, ())]
 
     async def _ping(self, child: _Child) -> None:
-        """Unanswered pings are counted rather than seconds: after both were frozen together, none is overdue."""
-        while child.pings - child.pong.number < STUCK_AFTER:
+        while child.unanswered < STUCK_AFTER:
             child.pings += 1
             self._send([encode(Ping(child.pings))])
-            if child.pings * PING_INTERVAL > _STABLE:
-                self._problem = None
             await asyncio.sleep(PING_INTERVAL)
         child.stuck = True
         with contextlib.suppress(ProcessLookupError):
@@ -193,12 +219,22 @@ class Reflex:
         if self._child is not None and not self._child.writer.is_closing():
             self._child.writer.writelines(lines)
 
+    def _welcome(self, child: _Child, realtime: bool) -> None:
+        """Of what it does not speak of from now on it says that others hold it. One after many short lives has to
+        prove itself first."""
+        child.ready, child.realtime = True, realtime
+        if not child.relapse:
+            self._problem = None
+        self._vips = {address: change for address, change in self._vips.items() if change.state is not State.SILENT}
+
     def _take(self, child: _Child, report: Report | Unreadable) -> None:
         match report:
             case Ready(realtime):
-                child.realtime = realtime
+                self._welcome(child, realtime)
             case Pong():
                 child.pong, child.pong_at = report, asyncio.get_running_loop().time()
+                if report.number >= _STABLE_PONGS:
+                    self._problem = None
             case LinkChanged(_, name, None):
                 child.problems.pop(name, None)
             case LinkChanged(_, name, str(problem)):
@@ -214,6 +250,19 @@ class Reflex:
                 self._on_change(report)
             case Unreadable(reason):
                 child.problems["reflex"] = reason
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"it ended with code {code}"
+    return f"it was killed by {next((one.name for one in signal.Signals if one == -code), f'signal {-code}')}"
+
+
+def _silenced(vips: Mapping[Address, VipChanged]) -> Iterator[tuple[Address, VipChanged]]:
+    """Those that a reflex which is not there cannot be said to hold, nor to be about to."""
+    for address, change in vips.items():
+        if change.state in (State.HOLDING, State.PROBING):
+            yield address, VipChanged(address, State.SILENT)
 
 
 async def _spawn() -> _Child:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mlbd.drivers.reflex import ChildStatus, Reflex
+from mlbd.drivers.reflex import ChildStatus, Reflex, _ending
 from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Claim, Link
@@ -45,6 +45,9 @@ class Node:
     def holds(self, address: object = VIP) -> bool:
         change = self.status().vips.get(ip_address(str(address)))
         return change is not None and change.state is State.HOLDING
+
+    def trouble(self) -> str:
+        return self.status().problems.get("reflex", "")
 
     def status(self) -> ChildStatus:
         return self.reflex.status(asyncio.get_running_loop().time())
@@ -131,13 +134,39 @@ def test_a_killed_reflex_is_replaced_and_announces_without_a_probe(node: Node) -
             killed = time.time()
             os.kill(pid, signal.SIGKILL)
             await node.until(lambda: any(announced(frame) and frame.time > killed for frame in capture.frames()))
-        await node.until(lambda: node.changes)
-        assert [change.state for change in node.changes if isinstance(change, VipChanged)] == [State.HOLDING]
-        assert node.status().pid != pid
-        assert node.status().restarts == 1
-        assert "ended with code -9" in node.status().problems["reflex"]
+        await node.until(node.holds)
+        assert [change.state for change in node.changes] == [State.SILENT, State.HOLDING]
+        status = node.status()
+        assert status.pid != pid
+        assert status.alive
+        assert status.restarts == 1
+        assert not status.problems
 
     node.play(scene)
+
+
+def test_while_no_reflex_runs_nothing_is_held(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        await node.reflex.apply([node.link], [node.claim()])
+        await node.until(node.holds)
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        os.kill(node.status().pid or 0, signal.SIGKILL)
+        await node.until(lambda: "it was killed by SIGKILL" in node.trouble())
+        assert not node.status().alive
+        await node.until(lambda: node.status().restarts >= 3)
+        assert "it ended with code 1" in node.trouble()
+        assert [change.state for change in node.status().vips.values()] == [State.SILENT]
+        monkeypatch.undo()
+        await node.until(node.holds)
+        assert node.status().alive
+        assert node.trouble(), "after many deaths one answer is not enough"
+
+    node.play(scene)
+
+
+@pytest.mark.parametrize(("code", "told"), [(3, "with code 3"), (-15, "by SIGTERM"), (-40, "by signal 40")])
+def test_how_it_ended(code: int, told: str) -> None:
+    assert _ending(code).endswith(told)
 
 
 def test_a_reflex_that_cannot_live_is_tried_again_ever_more_slowly(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +192,14 @@ def test_a_frozen_reflex_is_replaced(node: Node) -> None:
         pid = node.status().pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        await node.until(lambda: node.status().alive and node.status().pid != pid, seconds=30)
-        assert "did not answer 5 pings" in node.status().problems["reflex"]
+        await node.until(lambda: not node.status().alive)
+        assert node.status().pid == pid
+        assert not node.holds()
+        assert node.trouble().startswith("cannot reach the reflex: it left 3 pings unanswered; ")
+        await node.until(lambda: "did not answer 5 pings" in node.trouble(), seconds=30)
         await node.until(node.holds)
+        assert node.status().pid != pid
+        assert not node.status().problems
 
     node.play(scene)
 
