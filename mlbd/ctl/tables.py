@@ -6,6 +6,7 @@ Not rich's tables: a thousand rows take it a third of a second, and these a few 
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _COLOURS = {
 }
 _NARROWEST = 8
 _GAP = "  "
+_COMMAND = re.compile("`[^`]*`")
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +76,20 @@ def table(screen: Screen, columns: Sequence[Column], rows: Iterable[Sequence[str
 
 
 def sentence(screen: Screen, text: str, indent: str = "") -> list[str]:
-    """`text` wrapped to the screen, further lines two columns deeper; on no terminal one line."""
+    """`text` wrapped to the screen, further lines two columns deeper, a command in ` ` on one of them; on no terminal
+    one line."""
+    text = printable(text)
     if screen.width is None:
-        return [indent + printable(text)]
-    return textwrap.wrap(
-        printable(text),
+        return [indent + text]
+    lines = textwrap.wrap(
+        _COMMAND.sub(lambda command: command[0].replace(" ", _NO_BREAK), text),
         screen.width,
         initial_indent=indent,
         subsequent_indent=indent + _GAP,
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_NO_BREAK, " ") for line in lines]
 
 
 def _widths(limit: int | None, columns: Sequence[Column], cells: list[list[str]]) -> list[int]:

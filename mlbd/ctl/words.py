@@ -9,6 +9,7 @@ from typing import Any
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 # C0 and C1 controls, and the marks that turn the direction of writing.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_ANNOTATION = re.compile(r"metadata\.annotations\[(.*)]")
 #: From here on a number of addresses is said as a power of two.
 _COUNTABLE = 1_000_000
 #: mlbd tells no larger number: there are so many or more.
@@ -53,7 +54,15 @@ def addresses(total: int) -> str:
     return str(total) if total < _COUNTABLE else f"2^{total.bit_length() - 1}"
 
 
-def told(problem: Any) -> str:
-    """The message of a problem, with the object and the field that it is about unless it names them itself."""
-    about = (problem["object"], problem["field"])
-    return ": ".join([name for name in about if name and name not in problem["message"]] + [problem["message"]])
+def subject(about: str, message: str) -> str:
+    """The object that a message is about, unless it is mlbd, or named before the message says why."""
+    return "" if about == "mlbd" or about in re.split("[,;:] ", message)[0] else about
+
+
+def told(problem: Any, file: str = "") -> str:
+    """The message of a problem, its object before it, and its field and `file` behind it unless it names them."""
+    message, about = str(problem["message"]), subject(problem["object"], problem["message"])
+    annotation = _ANNOTATION.fullmatch(problem["field"])
+    field = f"annotation {annotation[1]}" if annotation else problem["field"]
+    where = " in ".join(place for place in (field, file) if place not in message)
+    return (f"{about}: " if about else "") + message + (f" ({where})" if where else "")

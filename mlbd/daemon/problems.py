@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlbd.model.address import IPAddress
-from mlbd.model.desired import Claim
+from mlbd.model.desired import Claim, Refusal
 from mlbd.model.status import Problem, Severity, VipState
 
 from .facts import Facts
@@ -34,27 +34,48 @@ def _drivers(facts: Facts) -> Iterator[Problem]:
 
 
 def _addresses(facts: Facts) -> Iterator[Problem]:
+    """One of a kind for each Service: a lost link takes all its addresses at once. While the reflex is not there its
+    own Problem says all there is."""
+    silent: dict[tuple[str, frozenset[str] | None], list[Claim]] = {}
     for address, claim in facts.desired.claims.items():
-        match facts.vip_state(address):
-            case VipState.CONFLICT:
-                message = conflict_message(facts, address)
-                yield Problem(Severity.ERROR, _service(facts, address), "AddressConflict", message)
-            case VipState.SILENT if claim.order[0] == facts.settings.node:
-                message = silent_message(facts, claim)
-                yield Problem(Severity.ERROR, _service(facts, address), "NoUsableInterface", message)
+        if (refusal := obstacle(facts, claim)) is None:
+            continue
+        service = _service(facts, address)
+        if refusal.reason == "AddressConflict":
+            yield Problem(Severity.ERROR, service, refusal.reason, refusal.message)
+        elif refusal.reason == "NoUsableInterface":
+            silent.setdefault((service, claim.interfaces), []).append(claim)
+    for (service, _), claims in silent.items():
+        yield Problem(Severity.ERROR, service, "NoUsableInterface", _no_link(claims))
 
 
-def conflict_message(facts: Facts, address: IPAddress) -> str:
+def obstacle(facts: Facts, claim: Claim) -> Refusal | None:
+    """What keeps this node from holding an address that it should hold."""
+    match facts.vip_state(claim.address):
+        case VipState.CONFLICT:
+            return Refusal("AddressConflict", _conflict(facts, claim.address))
+        case VipState.SILENT if claim.order[0] == facts.settings.node:
+            if facts.reflex.alive:
+                return Refusal("NoUsableInterface", _no_link([claim]))
+            told = f"cannot announce {claim.address}: the reflex does not answer; `mlbctl status` tells why"
+            return Refusal("ReflexFailed", told)
+    return None
+
+
+def _conflict(facts: Facts, address: IPAddress) -> str:
     heard = facts.reflex.vips[address]
     return (
-        f"cannot take {address}: {heard.mac} on {heard.link} has it; "
-        "find that host, or leave the address out of the pool; it is tried again by itself"
+        f"cannot take {address}: {heard.mac} on {heard.link} has it; it is tried again by itself: "
+        "find that host, or leave the address out of the pool"
     )
 
 
-def silent_message(facts: Facts, claim: Claim) -> str:
-    named = ", ".join(sorted(claim.interfaces)) if claim.interfaces is not None else "any"
-    return f"cannot announce {claim.address}: no usable link (wanted: {named}); `mlbctl links` says why of each"
+def _no_link(claims: list[Claim]) -> str:
+    """`claims` want the same links."""
+    addresses = ", ".join(str(claim.address) for claim in claims)
+    wanted = claims[0].interfaces
+    named = "" if wanted is None else f" among those wanted ({', '.join(sorted(wanted))})"
+    return f"cannot announce {addresses}: no link{named} is usable; `mlbctl links` says why of each"
 
 
 def _service(facts: Facts, address: IPAddress) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import mlbd
 from mlbd.model.core import EXCLUDE_LABEL, Node
-from mlbd.model.desired import Claim, ServicePlan, Slot
+from mlbd.model.desired import ServicePlan, Slot
 from mlbd.model.link import Link
 from mlbd.model.status import (
     AddressStatus,
@@ -20,7 +20,7 @@ from mlbd.model.status import (
 )
 
 from .facts import Facts
-from .problems import conflict_message, problems, silent_message
+from .problems import obstacle, problems
 
 
 def compose(facts: Facts) -> Status:
@@ -70,7 +70,8 @@ def _address(facts: Facts, slot: Slot) -> AddressStatus:
     vip = facts.desired.vips.get(address) if address is not None else None
     claim = facts.desired.claims.get(address) if address is not None else None
     order = vip.order if vip else ()
-    state, message = _own_part(facts, claim)
+    state = facts.vip_state(claim.address) if claim else VipState.NONE
+    refusal = slot.refusal or (obstacle(facts, claim) if claim else None)
     return AddressStatus(
         slot=slot.index,
         family=slot.family,
@@ -80,26 +81,9 @@ def _address(facts: Facts, slot: Slot) -> AddressStatus:
         order=order,
         state=state,
         links=facts.claimed_links(claim) if claim and state is VipState.HOLDING else (),
-        reason=slot.refusal.reason if slot.refusal else "",
-        message=slot.refusal.message if slot.refusal else message,
+        reason=refusal.reason if refusal else "",
+        message=refusal.message if refusal else "",
     )
-
-
-def _own_part(facts: Facts, claim: Claim | None) -> tuple[VipState, str]:
-    """What this node does with an address, and what keeps it from holding the address if it should."""
-    if claim is None:
-        return VipState.NONE, ""
-    state = facts.vip_state(claim.address)
-    match state:
-        case VipState.CONFLICT:
-            return state, conflict_message(facts, claim.address)
-        case VipState.SILENT if claim.order[0] == facts.settings.node:
-            return state, silent_message(facts, claim)
-    return state, ""
-
-
-#: What a state says of a Service whose address is in it.
-_REASONS = {VipState.CONFLICT: "AddressConflict", VipState.SILENT: "NoUsableInterface"}
 
 
 def _why_not_announced(plan: ServicePlan, addresses: Sequence[AddressStatus]) -> tuple[str, str]:
@@ -107,8 +91,8 @@ def _why_not_announced(plan: ServicePlan, addresses: Sequence[AddressStatus]) ->
     if plan.refusal:
         return plan.refusal.reason, plan.refusal.message
     for address in addresses:
-        if address.message:
-            return address.reason or _REASONS[address.state], address.message
+        if address.reason:
+            return address.reason, address.message
     return "", ""
 
 
@@ -126,10 +110,8 @@ def _node(facts: Facts, node: Node, holders: Mapping[str, int]) -> NodeStatus:
 
 def _node_message(node: Node) -> str:
     if EXCLUDE_LABEL in node.labels:
-        return f"holds nothing: it is labelled {EXCLUDE_LABEL}"
-    return (
-        "holds nothing: its network is unavailable (condition NetworkUnavailable)" if node.network_unavailable else ""
-    )
+        return f"it is labelled {EXCLUDE_LABEL}"
+    return "its network is unavailable (condition NetworkUnavailable)" if node.network_unavailable else ""
 
 
 def _links(facts: Facts) -> tuple[LinkStatus, ...]:

@@ -25,7 +25,9 @@ from mlbd.model.status import (
 STARTED = 1795356187.0
 
 
-def address(slot: int, text: str | None, order: tuple[str, ...], state: VipState, reason: str = "") -> AddressStatus:
+def address(
+    slot: int, text: str | None, order: tuple[str, ...], state: VipState, reason: str = "", message: str = ""
+) -> AddressStatus:
     return AddressStatus(
         slot=slot,
         family=6 if text and ":" in text else 4,
@@ -36,10 +38,12 @@ def address(slot: int, text: str | None, order: tuple[str, ...], state: VipState
         state=state,
         links=("eth0",) if state is VipState.HOLDING else (),
         reason=reason,
-        message="cannot give slot 2 an address: class public has none left" if reason else "",
+        message=message,
     )
 
 
+NONE_LEFT = "cannot give slot 2 an address: class public has none left"
+TAKEN = "cannot take 192.0.2.12: 02:00:5e:00:53:99 on eth0 has it; find that host"
 WEB = ServiceStatus(
     namespace="shop",
     name="web",
@@ -52,10 +56,10 @@ WEB = ServiceStatus(
     addresses=(
         address(0, "192.0.2.10", ("node-1", "node-2"), VipState.HOLDING),
         address(1, "192.0.2.11", ("node-2", "node-1"), VipState.STANDBY),
-        address(2, None, (), VipState.NONE, "PoolExhausted"),
+        address(2, None, (), VipState.NONE, "PoolExhausted", NONE_LEFT),
     ),
     reason="PoolExhausted",
-    message="cannot give slot 2 an address: class public has none left",
+    message=NONE_LEFT,
     refused_nodes={"node-3": "the node's condition NetworkUnavailable is true"},
 )
 API = ServiceStatus(
@@ -78,9 +82,9 @@ DNS = ServiceStatus(
     wanted=1,
     assigned=1,
     announced=False,
-    addresses=(address(0, "192.0.2.12", ("node-1", "node-2"), VipState.CONFLICT),),
+    addresses=(address(0, "192.0.2.12", ("node-1", "node-2"), VipState.CONFLICT, "AddressConflict", TAKEN),),
     reason="AddressConflict",
-    message="cannot take 192.0.2.12: 02:00:5e:00:53:99 on eth0 has it; find that host",
+    message=TAKEN,
 )
 
 PROBLEMS = (
@@ -137,7 +141,7 @@ STATUS = Status(
     nodes=(
         NodeStatus("node-1", True, ("198.51.100.1",), ("public",), 2),
         NodeStatus("node-2", False, ("198.51.100.2", "2001:db8::2"), ("public",), 2),
-        NodeStatus("node-3", False, ("198.51.100.3",), (), 0, "holds nothing: its network is unavailable"),
+        NodeStatus("node-3", False, ("198.51.100.3",), (), 0, "its network is unavailable"),
     ),
     links=(
         LinkStatus("eth0", 2, "02:00:5e:00:53:01", True, 2, ("198.51.100.1/24",)),

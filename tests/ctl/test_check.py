@@ -85,7 +85,7 @@ def test_a_file_that_is_not_there_does_not_hide_the_others(tmp_path: Path) -> No
     (tmp_path / "bad.yaml").write_text(BAD)
     result = check(tmp_path / "none.yaml", tmp_path / "bad.yaml")
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{tmp_path}/none.yaml: error: cannot read {tmp_path}/none.yaml: No such file")
+    assert result.stdout.startswith(f"{tmp_path}/none.yaml: error: cannot read this file: No such file")
     assert "reversed" in result.stdout
 
 

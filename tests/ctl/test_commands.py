@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 from mlbd.ctl import client
 from mlbd.ctl.__main__ import COMMANDS, main
 from mlbd.ctl.errors import Exit
-from mlbd.model.status import ReflexStatus
-from tests.ctl.canned import STATUS, Daemon
+from mlbd.model.status import ReflexStatus, VipState
+from tests.ctl.canned import STATUS, WEB, Daemon
 from tests.ctl.serving import READERS, Served, as_user, directory, serve
 from tests.ctl.terminal import MLBCTL, environment, piped, start_at_terminal
 from tests.drivers.test_control import NOBODY, READERS_GID, record
@@ -79,7 +79,36 @@ def test_the_daemon_tells_what_the_reflex_and_the_links_lack(daemon: Daemon, ser
     shown = run(served.path, "status").stdout
     assert "node-1: not ready, up" in shown
     assert "none can announce; `mlbctl links` tells why" in shown
-    assert "dead, restarted 3 times: nothing is answered or announced" in shown
+    assert "dead, restarted 3 times: nothing is announced" in shown
+
+
+@pytest.mark.parametrize(
+    ("reflex", "told"),
+    [
+        (ReflexStatus(8, True, True, 0), "answers, pid 8, in real time\n"),
+        (ReflexStatus(8, True, False, 1), "answers, pid 8, not in real time, restarted 1 time\n"),
+        (ReflexStatus(8, False, True, 0), "does not answer, pid 8: nothing is announced; "),
+    ],
+)
+def test_what_is_said_of_the_reflex(daemon: Daemon, served: Served, reflex: ReflexStatus, told: str) -> None:
+    daemon.current = dataclasses.replace(STATUS, reflex=reflex)
+    assert f"Reflex     {told}" in run(served.path, "status").stdout
+
+
+def test_a_reason_stands_only_beside_the_address_that_it_is_about(daemon: Daemon, served: Served) -> None:
+    """Also with no usable link here: another node holds the second address, and all is well with it."""
+    mine, other = WEB.addresses[0], WEB.addresses[1]
+    addresses = (
+        dataclasses.replace(mine, state=VipState.SILENT, reason="NoUsableInterface", message="cannot"),
+        dataclasses.replace(other, state=VipState.SILENT),
+    )
+    web = dataclasses.replace(WEB, addresses=addresses, reason="NoUsableInterface", message="cannot")
+    daemon.current = dataclasses.replace(STATUS, services=(web,))
+    rows = [line.split() for line in run(served.path, "services").stdout.splitlines()[1:]]
+    assert [(row[2], row[4], row[5]) for row in rows] == [
+        ("192.0.2.10", "silent", "NoUsableInterface"),
+        ("192.0.2.11", "silent", "-"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mlbd.ctl.tables import Column, Screen, sentence, table
-from mlbd.ctl.words import addresses, clock, counted, duration, listed, printable, told
+from mlbd.ctl.words import addresses, clock, counted, duration, listed, printable, subject, told
 
 COLUMNS = (Column("NAME", repeats=True, elastic=True), Column("N", right=True), Column("MORE", wide=True))
 
@@ -98,10 +98,26 @@ def test_control_characters_are_spelled_out() -> None:
 @pytest.mark.parametrize(
     ("message", "text"),
     [
-        ("cannot do it", "Node a: spec.x: cannot do it"),
-        ("cannot do it to Node a", "spec.x: cannot do it to Node a"),
-        ("cannot use Node a: spec.x", "cannot use Node a: spec.x"),
+        ("cannot do it", "Node a: cannot do it (spec.x in a.yaml)"),
+        ("cannot use Node a: spec.x is no list", "cannot use Node a: spec.x is no list (a.yaml)"),
+        ("cannot use spec.x of Node a in a.yaml: no list", "cannot use spec.x of Node a in a.yaml: no list"),
+        ("cannot use it, there is a Node a", "Node a: cannot use it, there is a Node a (spec.x in a.yaml)"),
     ],
 )
-def test_problems_name_their_object_once(message: str, text: str) -> None:
-    assert told({"object": "Node a", "field": "spec.x", "message": message}) == text
+def test_problems_name_object_field_and_file_once(message: str, text: str) -> None:
+    assert told({"object": "Node a", "field": "spec.x", "message": message}, "a.yaml") == text
+
+
+def test_annotations_go_by_their_name() -> None:
+    problem = {"object": "Service a", "field": "metadata.annotations[x.io/count]", "message": "cannot read 'b'"}
+    assert told(problem) == "Service a: cannot read 'b' (annotation x.io/count)"
+
+
+def test_what_is_about_mlbd_need_not_say_so() -> None:
+    assert subject("mlbd", "cannot guard VIPs") == ""
+
+
+def test_a_command_is_never_broken() -> None:
+    text = "cannot see: `journalctl -u mlbd` tells"
+    assert sentence(Screen(24), text) == ["cannot see:", "  `journalctl -u mlbd`", "  tells"]
+    assert sentence(Screen(), text) == [text]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from mlbd.daemon.explain import explain
+from mlbd.daemon.explain.scene import sentence
 from mlbd.model import manifest
 from mlbd.model.desired import Desired
 from mlbd.model.reference import Reference
@@ -95,7 +96,9 @@ WORLD = world_of(FILES)
 DESIRED = plan(WORLD, "node-1")
 
 
-def status_of(desired: Desired, states: Mapping[str, VipState], message: str = "", *problems: Problem) -> Status:
+def status_of(
+    desired: Desired, states: Mapping[str, VipState], message: str = "", *problems: Problem, reason: str = ""
+) -> Status:
     """As the daemon of node-1 would compose it, with these states of its addresses."""
     services = []
     for key, planned in desired.services.items():
@@ -107,7 +110,7 @@ def status_of(desired: Desired, states: Mapping[str, VipState], message: str = "
             links = ("eth0",) if state is VipState.HOLDING else ()
             holder = order[0] if order else None
             addresses.append(
-                AddressStatus(slot.index, slot.family, text, slot.pinned, holder, order, state, links, "", message)
+                AddressStatus(slot.index, slot.family, text, slot.pinned, holder, order, state, links, reason, message)
             )
         services.append(
             ServiceStatus(*key, str(planned.source), "Cluster", (), len(addresses), 0, True, tuple(addresses))
@@ -119,7 +122,7 @@ def status_of(desired: Desired, states: Mapping[str, VipState], message: str = "
         nodes=(
             NodeStatus("node-1", True, ("198.51.100.1",), ("public",), 1),
             NodeStatus("node-2", False, (), ("public",), 1),
-            NodeStatus("node-3", False, (), (), 0, "holds nothing: it is labelled to be excluded"),
+            NodeStatus("node-3", False, (), (), 0, "it is labelled to be excluded"),
         ),
         links=(
             LinkStatus("eth0", 2, "02:00:5e:00:53:01", True, 1, ("198.51.100.1/24",)),
@@ -165,9 +168,11 @@ def test_a_service_from_its_file_to_the_frames() -> None:
     first, second = DESIRED.vips[next(vip for vip in DESIRED.vips if str(vip) == "192.0.2.11")].order
     assert chain["192.0.2.11"].splitlines() == [
         "It is the address of slot 0 of Service shop/web, pinned by network.deckhouse.io/load-balancer-ips.",
-        f"{first} stands first in its order and holds it; should it die, the next that lives takes over: {second}.",
+        f"{first} stands first in its order and should hold it; should it die, the next that lives takes over: "
+        f"{second}.",
         "This node, node-1, holds it now: it answers ARP on eth0 with 02:00:5e:00:53:01.",
     ]
+    assert first == "node-2"  # which it is not for node-1 to know of
     assert "found by a hash of the Service's name and the slot" in chain[chosen]
 
 
@@ -179,6 +184,7 @@ def test_a_service_by_any_of_its_names(text: str) -> None:
 def test_an_address_by_itself() -> None:
     chain = told("192.0.2.11")
     assert list(chain) == ["192.0.2.11"]
+    assert chain["192.0.2.11"].startswith("Service shop/web comes from /etc/mlbd/state.d/all.yaml.\n")
     assert "slot 0 of Service shop/web" in chain["192.0.2.11"]
     assert told("Address 192.0.2.11") == chain
     assert told("2001:DB8:0::0000") == {
@@ -191,16 +197,34 @@ def test_an_address_by_itself() -> None:
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (VipState.PROBING, "asks whether somebody else has it, before it takes it: Because."),
-        (VipState.CONFLICT, "keeps silent, because somebody else's host has it: Because."),
-        (VipState.STANDBY, "stands by and answers when it is its turn: Because."),
-        (VipState.SILENT, "may hold it, but has no link to answer on now: Because."),
-        (VipState.NONE, "does nothing with it, because it has only just been planned: Because."),
+        (VipState.PROBING, "asks whether somebody else has it, before it takes it."),
+        (VipState.CONFLICT, "keeps silent, because somebody else's host has it."),
+        (VipState.STANDBY, "stands by and answers when it is its turn."),
+        (VipState.SILENT, "may hold it, but cannot announce it now."),
+        (VipState.NONE, "does nothing with it, because it has only just been planned."),
     ],
 )
 def test_what_this_node_does(state: VipState, says: str) -> None:
-    status = status_of(DESIRED, {"192.0.2.11": state}, "Because")
+    status = status_of(DESIRED, {"192.0.2.11": state})
     assert told("192.0.2.11", status)["192.0.2.11"].endswith(f"This node, node-1, {says}")
+
+
+def test_what_this_node_cannot_do_is_told_once_and_by_the_address() -> None:
+    message = "cannot take 192.0.2.11: 02:00:5e:00:53:99 on eth0 has it"
+    problem = Problem(Severity.ERROR, "Service shop/web", "AddressConflict", message)
+    states = {"192.0.2.11": VipState.CONFLICT}
+    status = status_of(DESIRED, states, message, problem, reason="AddressConflict")
+    chain = told("shop/web", status)
+    assert chain["192.0.2.11"].endswith(f"\nThis node, node-1, {message}.")
+    assert "02:00:5e:00:53:99" not in chain["Service shop/web"]
+
+
+@pytest.mark.parametrize(("state", "does"), [(VipState.HOLDING, "holds it"), (VipState.CONFLICT, "should hold it")])
+def test_only_what_is_held_is_said_to_be(state: VipState, does: str) -> None:
+    address, vip = next((str(address), vip) for address, vip in DESIRED.vips.items() if vip.order[0] == "node-1")
+    chain = told(address, status_of(DESIRED, {address: state}))
+    assert f"node-1 stands first in its order and {does}; should it die, " in chain[address]
+    assert vip.order[1:] == ("node-2",)
 
 
 def test_a_node_that_may_not_hold_it_says_so() -> None:
@@ -261,8 +285,25 @@ def test_a_slot_without_an_address_says_why() -> None:
     desired = plan(world, "node-1")
     chain = told("shop/web", status_of(desired, {}), world, desired)
     assert ", and has 3." in chain["Service shop/web"]
-    assert chain["Slot 3 (IPv4)"].splitlines()[0] == "It is to be an address of Service shop/web, and has none."
-    assert "no free IPv4 address" in chain["Slot 3 (IPv4)"]
+    assert chain["Slot 3 (IPv4)"].startswith("It has no address: MetalLoadBalancerClass public has no free IPv4 ")
+    world = world_of(FILES.replace('count: "2"', 'count: "5"'))
+    desired = plan(world, "node-1")
+    assert list(told("shop/web", status_of(desired, {}), world, desired))[-1] == "Slots 3 (IPv4) and 4 (IPv4)"
+
+
+def test_a_service_without_any_address_says_why_once() -> None:
+    text = FILES.replace("192.0.2.11\n", "198.51.100.7\n").replace('count: "2"', 'count: "one"')
+    world = world_of(text)
+    desired = plan(world, "node-1")
+    status = status_of(desired, {}, "", *desired.problems)
+    chain = told("shop/web", status, world, desired)
+    assert list(chain) == ["Service shop/web"]
+    assert chain["Service shop/web"].splitlines()[2:] == [
+        "It asks for 1 address (the default), and has none.",
+        "Cannot read 'one' as a number of addresses, 1 is taken: write a number from 1 to 1024.",
+        "Nobody announces it: cannot give 198.51.100.7, it is not among the addresses of "
+        "MetalLoadBalancerClass public.",
+    ]
 
 
 def test_nobody_may_hold_it() -> None:
@@ -271,6 +312,20 @@ def test_nobody_may_hold_it() -> None:
     chain = told("shop/web", status_of(desired, {}), world, desired)
     assert "Nobody announces it: " in chain["Service shop/web"]
     assert "No node may hold its addresses." in chain["Service shop/web"]
+    assert "node-1, node-2 and node-3 may not: the node lacks" in chain["Service shop/web"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("its class is refused", "Its class is refused."),
+        ("externalTrafficPolicy is Local.", "externalTrafficPolicy is Local."),
+        ("node-1 is gone", "node-1 is gone."),
+        ("spec.x is no list", "spec.x is no list."),
+    ],
+)
+def test_sentences_begin_with_a_capital_but_for_names(text: str, said: str) -> None:
+    assert sentence(text) == said
 
 
 def test_problems_stand_in_the_chain() -> None:
@@ -292,7 +347,7 @@ def test_nodes() -> None:
     assert chain[:3] == [
         "It comes from /etc/mlbd/state.d/all.yaml.",
         "It is the node that answers you.",
-        "It belongs to class public.",
+        "Its classes and pools are public.",
     ]
     assert "It holds nothing: it is labelled to be excluded." in told("Node node-3")["Node node-3"]
     assert "It stands first for no address." in told("node-3")["Node node-3"]
@@ -308,12 +363,12 @@ def test_classes_and_pools() -> None:
     assert "Its addresses are 192.0.2.10-192.0.2.12." in chain
     assert "It is the default class" in chain
     assert "They are announced on eth0 only." in chain
-    assert "2 of 3 are in use." in chain
+    assert "2 of 3 addresses are in use." in chain
     assert chain.endswith("Its Services are shop/web.")
     for name in ("office", "IPAddressPool metallb-system/office"):
         pool = told(name)["IPAddressPool metallb-system/office"]
         assert "autoAssign is false: only Services that name it take from it." in pool
-        assert "1 of more than 1,000,000 are in use." in pool
+        assert "1 of more than 1,000,000 addresses is in use." in pool
 
 
 def test_everything_of_one_name() -> None:

@@ -15,7 +15,7 @@ from mlbd.model.status import Problem, Severity
 from mlbd.proto.neighbor.vip import State
 
 from .known import CLASS, ETH0, LO, MAC, NODES, facts
-from .objects import IPS, balancer_class, service
+from .objects import COUNT, IPS, balancer_class, service
 
 ME, _ = NODES
 WEB = service("web", annotations={IPS: "192.0.2.100"})
@@ -80,9 +80,22 @@ def test_an_address_without_a_link() -> None:
     chosen = balancer_class("ingress", "192.0.2.100/32", default=True, l2={"interfaces": ["bond1", "bond0"]})
     (problem,) = problems(facts(chosen, ME, WEB, states={"192.0.2.100": State.SILENT}))
     assert (problem.object, problem.reason) == ("Service shop/web", "NoUsableInterface")
-    assert "no usable link (wanted: bond0, bond1)" in problem.message
+    assert "no link among those wanted (bond0, bond1) is usable" in problem.message
     (problem,) = problems(facts(CLASS, ME, WEB, states={"192.0.2.100": State.SILENT}, links=(LO, DOWN)))
-    assert "no usable link (wanted: any)" in problem.message
+    assert "cannot announce 192.0.2.100: no link is usable; " in problem.message
+
+
+def test_a_lost_link_is_one_problem_of_a_service_with_several_addresses() -> None:
+    twice = service("web", annotations={COUNT: "2", IPS: "192.0.2.100,192.0.2.101"})
+    states = {"192.0.2.100": State.SILENT, "192.0.2.101": State.SILENT}
+    (problem,) = problems(facts(CLASS, ME, twice, states=states, links=(LO, DOWN)))
+    assert problem.message.startswith("cannot announce 192.0.2.100, 192.0.2.101: no link is usable; ")
+
+
+def test_a_reflex_that_does_not_answer_is_one_problem() -> None:
+    known = facts(CLASS, ME, WEB, states={"192.0.2.100": State.SILENT})
+    reflex = dataclasses.replace(known.reflex, alive=False, problems={"reflex": "cannot reach the reflex"})
+    assert told(dataclasses.replace(known, reflex=reflex)) == [("mlbd", "ReflexFailed")]
 
 
 DOWN = Link(2, "eth0", ETH0.mac, up=False)

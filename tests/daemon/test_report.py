@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import ip_address
 
 import mlbd
 from mlbd.daemon.report import compose
@@ -72,6 +73,25 @@ def test_a_conflict_is_why_the_service_is_not_announced() -> None:
 def test_silence_is_why_the_service_is_not_announced() -> None:
     found = web(ME, WEB, state=State.SILENT)
     assert (found.announced, found.reason) == (False, "NoUsableInterface")
+
+
+def test_the_reason_stands_with_the_address_that_this_node_should_hold() -> None:
+    (mine,) = web(ME, WEB, state=State.SILENT).addresses
+    assert (mine.state, mine.reason) == (VipState.SILENT, "NoUsableInterface")
+    known = facts(CLASS, *NODES, WEB, states={"192.0.2.100": State.SILENT})
+    (holder, other) = known.desired.claims[ip_address("192.0.2.100")].order
+    for name, reason in ((holder, "NoUsableInterface"), (other, "")):
+        here = dataclasses.replace(known, settings=dataclasses.replace(known.settings, node=name))
+        (address,) = compose(here).services[0].addresses
+        assert (address.state, address.reason) == (VipState.SILENT, reason)
+
+
+def test_without_a_reflex_that_is_the_reason() -> None:
+    known = facts(CLASS, ME, WEB, states={"192.0.2.100": State.SILENT})
+    dead = dataclasses.replace(known, reflex=dataclasses.replace(known.reflex, alive=False))
+    (found,) = compose(dead).services
+    assert (found.announced, found.reason) == (False, "ReflexFailed")
+    assert "the reflex does not answer" in found.message
 
 
 def test_a_slot_without_an_address() -> None:

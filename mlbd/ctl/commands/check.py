@@ -106,5 +106,6 @@ def draw(problems: Any, screen: Screen, wide: bool) -> list[str]:
 
 def _text(problem: Any) -> str:
     """As compilers do, so that editors find the place: file, line, severity, what is wrong."""
-    place = f"{problem['file']}:{problem['line']}" if problem["line"] else problem["file"]
-    return f"{place}: {problem['severity']}: {told(problem)}"
+    file = problem["file"]
+    place = f"{file}:{problem['line']}" if problem["line"] else file
+    return f"{place}: {problem['severity']}: {told(problem).replace(f' {file}:', ' this file:')}"

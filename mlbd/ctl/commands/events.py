@@ -10,7 +10,7 @@ import click
 from mlbd.ctl.client import Client
 from mlbd.ctl.output import Format, Output, format_option, screen, until_interrupted
 from mlbd.ctl.tables import Screen, sentence
-from mlbd.ctl.words import clock
+from mlbd.ctl.words import clock, subject
 
 
 @click.command()
@@ -37,7 +37,9 @@ def draw(events: Any, screen: Screen, wide: bool) -> list[str]:
 
 
 def _text(event: Any, wide: bool) -> str:
-    text = f"{clock(event['time'])} {event['reason']} {event['object']}: {event['message']}"
+    about = subject(event["object"], event["message"])
+    what = f"{event['reason']} {about}" if about else event["reason"]
+    text = f"{clock(event['time'])} {what}: {event['message']}"
     if not wide:
         return text
     fields = (f"{name}={event[name]}" for name in ("service", "address", "peer") if event[name])

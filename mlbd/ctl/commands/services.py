@@ -37,9 +37,10 @@ def command(client: Client, name: str | None, output: Output) -> None:
     """The addresses of Services, and who holds each.
 
     NAME is NAMESPACE/NAME, or a NAME in any namespace. SOURCE is the class or pool they come from, HOLDER the node
-    that answers for an address, HERE what this node does with it: holding, probing (asks whether somebody else has
-    it), conflict (somebody else has it), standby (takes over when the holder dies), silent (would hold it, but has no
-    usable link), none (may not hold it).
+    that should answer for an address, HERE what this node does with it: holding, probing (asks whether somebody else
+    has it), conflict (somebody else has it), standby (takes over when the holder dies), silent (may hold it, but
+    cannot announce it), none (may not hold it). REASON is why nobody has an address, or why this node does not answer
+    for one that it should.
     """
     output.show(lambda: _fetch(client, name), draw, "No Service of type LoadBalancer is known.")
 
@@ -68,21 +69,16 @@ def _rows(service: Any, wide: bool) -> Iterator[Sequence[str]]:
             source,
             slot["address"] or "",
             slot["holder"] or "",
-            slot["state"],
-            slot["reason"] or (service["reason"] if _unserved(slot) else ""),
+            slot["state"] if slot["address"] else "",
+            slot["reason"] or ("" if slot["holder"] else service["reason"]),
             str(slot["slot"]),
             "yes" if slot["pinned"] else "",
             service["policy"],
             ports,
             ",".join(slot["links"]),
             ",".join(slot["order"]),
-            slot["message"] or (service["message"] if _unserved(slot) else ""),
+            slot["message"] or ("" if slot["holder"] else service["message"]),
         )
-
-
-def _unserved(slot: Any) -> bool:
-    """Nobody answers for it: then what is said of the Service is said of this address."""
-    return not slot["holder"] or slot["state"] in ("conflict", "silent")
 
 
 _NO_SLOT = {

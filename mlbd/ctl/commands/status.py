@@ -23,7 +23,7 @@ def command(client: Client, output: Output) -> None:
     """This node in short, and what is wrong.
 
     Exits with 1 when something that was asked for is not served: a problem with severity error, mlbd not ready, or
-    the reflex dead. Warnings leave it 0. As JSON or YAML it is everything that mlbd knows.
+    the reflex not answering. Warnings leave it 0. As JSON or YAML it is everything that mlbd knows.
     """
     status = output.show(lambda: _fetch(client, output), draw)
     if not healthy(status):
@@ -74,7 +74,8 @@ def _facts(status: Any) -> list[tuple[str, str]]:
 def _reflex(reflex: Any) -> str:
     restarts = f", restarted {counted(reflex['restarts'], 'time')}" if reflex["restarts"] else ""
     if not reflex["alive"]:
-        return f"dead{restarts}: nothing is answered or announced; `journalctl -u mlbd` tells why"
+        is_there = f"does not answer, pid {reflex['pid']}" if reflex["pid"] else "dead"
+        return f"{is_there}{restarts}: nothing is announced; `journalctl -u mlbd` tells why"
     rank = "" if reflex["realtime"] else "not "
     return f"answers, pid {reflex['pid']}, {rank}in real time{restarts}"
 
@@ -99,8 +100,7 @@ def _problems(status: Any, screen: Screen) -> list[str]:
 
 
 def _problem(problem: Any, screen: Screen) -> list[str]:
-    place = f" ({problem['file']})" if problem["file"] not in problem["message"] else ""
-    lines = sentence(screen, f"{problem['severity']}: {told(problem)}{place}")
+    lines = sentence(screen, f"{problem['severity']}: {told(problem, problem['file'])}")
     lines[0] = lines[0].replace(problem["severity"], screen.coloured(problem["severity"]), 1)
     return [*lines, f"  -> {tells_more(problem)}"]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import Service
 from mlbd.model.deckhouse import IPS
-from mlbd.model.desired import Slot, Vip
+from mlbd.model.desired import Refusal, ServicePlan, Slot, Vip
 from mlbd.model.explanation import Section
-from mlbd.model.reference import Reference
+from mlbd.model.reference import Key, Reference
 from mlbd.model.status import AddressStatus, VipState
 from mlbd.plan.requests import LOAD_BALANCER_IPS, annotation
 
-from .scene import Question, Scene, listed, sentence
+from .scene import Question, Scene, clause, listed, sentence
 
 
 def explain_address(scene: Scene, question: Question) -> Iterator[Section]:
@@ -28,25 +28,38 @@ def explain_address(scene: Scene, question: Question) -> Iterator[Section]:
     owners = [scene.desired.services[key] for key in vip.services] if vip is not None else []
     found = [(plan, slot) for plan in owners for slot in plan.slots if slot.address == address]
     for plan, slot in found:
-        yield address_section(scene, scene.world.services[plan.key], slot)
+        service = scene.world.services[plan.key]
+        yield Section(str(address), (*_origin(scene, plan.key), *_of_address(scene, service, slot)))
     if not found:
         yield Section(str(address), tuple(_unused(scene, address)))
 
 
-def address_section(scene: Scene, service: Service, slot: Slot) -> Section:
-    title = str(slot.address) if slot.address is not None else f"Slot {slot.index} (IPv{slot.family})"
-    return Section(title, tuple(_of_slot(scene, service, slot)))
+def slot_sections(scene: Scene, service: Service, plan: ServicePlan) -> Iterator[Section]:
+    """One for each address, and one for each reason why slots have none, unless it is told of the whole Service."""
+    without: dict[Refusal, list[Slot]] = {}
+    for slot in plan.slots:
+        if slot.address is not None:
+            yield Section(str(slot.address), tuple(_of_address(scene, service, slot)))
+        elif slot.refusal is not None and slot.refusal != plan.refusal:
+            without.setdefault(slot.refusal, []).append(slot)
+    for refusal, slots in without.items():
+        names = listed(f"{slot.index} (IPv{slot.family})" for slot in slots)
+        title, has = ("Slot", "It has") if len(slots) == 1 else ("Slots", "They have")
+        yield Section(f"{title} {names}", (f"{has} no address: {clause(refusal.message)}",))
 
 
-def _of_slot(scene: Scene, service: Service, slot: Slot) -> Iterator[str]:
-    if slot.address is None:
-        yield f"It is to be an address of Service {service.key}, and has none."
-    else:
-        yield f"It is the address of slot {slot.index} of Service {service.key}, {_why_this(service, slot)}."
+def _origin(scene: Scene, service: Key) -> Iterator[str]:
+    if file := scene.origin(Reference("Service", service)):
+        yield f"Service {service} comes from {file}."
+
+
+def _of_address(scene: Scene, service: Service, slot: Slot) -> Iterator[str]:
+    yield f"It is the address of slot {slot.index} of Service {service.key}, {_why_this(service, slot)}."
     if slot.refusal is not None:
         yield sentence(slot.refusal.message)
     if slot.address is not None and (vip := scene.desired.vips.get(slot.address)) is not None:
-        yield from _of_vip(scene, vip, _status(scene, service, slot))
+        addresses = scene.addresses_of(service.key)
+        yield from _of_vip(scene, vip, next((each for each in addresses if each.address == str(vip.address)), None))
 
 
 def _why_this(service: Service, slot: Slot) -> str:
@@ -58,13 +71,6 @@ def _why_this(service: Service, slot: Slot) -> str:
     return "found by a hash of the Service's name and the slot, which every node reckons alike"
 
 
-def _status(scene: Scene, service: Service, slot: Slot) -> AddressStatus | None:
-    for known in scene.status.services:
-        if (known.namespace, known.name) == service.key:
-            return next((address for address in known.addresses if address.address == str(slot.address)), None)
-    return None
-
-
 def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[str]:
     if len(vip.services) > 1:
         yield f"It is shared by {listed(f'Service {key}' for key in vip.services)}."
@@ -72,32 +78,40 @@ def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[st
         yield "No node may hold it, so nobody answers for it."
         return
     first, *others = vip.order
+    part = "holds it" if status is not None and _holds(scene, first, status) else "should hold it"
     if others:
         after = f"should it die, the next that lives takes over: {listed(others)}"
-        yield f"{first} stands first in its order and holds it; {after}."
+        yield f"{first} stands first in its order and {part}; {after}."
     else:
         yield f"{first} is the only node that may hold it; should it die, nobody answers."
     if status is not None:
         yield _here(scene, vip, status)
 
 
+def _holds(scene: Scene, first: str, status: AddressStatus) -> bool:
+    """What is known: of other nodes only what they should do."""
+    return first == scene.status.node and status.state is VipState.HOLDING
+
+
 def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
-    me, told = scene.status.node, f": {sentence(status.message)}" if status.message else "."
+    me = f"This node, {scene.status.node},"
+    if status.message:  # what it cannot do, though it should
+        return f"{me} {clause(status.message)}"
     match status.state:
         case VipState.HOLDING:
             asked = "ARP" if vip.address.version == 4 else "neighbor solicitations"
             where = listed(_with_mac(scene, link) for link in status.links) or "no link"
-            return f"This node, {me}, holds it now: it answers {asked} on {where}{told}"
+            return f"{me} holds it now: it answers {asked} on {where}."
         case VipState.PROBING:
-            return f"This node, {me}, asks whether somebody else has it, before it takes it{told}"
+            return f"{me} asks whether somebody else has it, before it takes it."
         case VipState.CONFLICT:
-            return f"This node, {me}, keeps silent, because somebody else's host has it{told}"
+            return f"{me} keeps silent, because somebody else's host has it."
         case VipState.STANDBY:
-            return f"This node, {me}, stands by and answers when it is its turn{told}"
+            return f"{me} stands by and answers when it is its turn."
         case VipState.SILENT:
-            return f"This node, {me}, may hold it, but has no link to answer on now{told}"
+            return f"{me} may hold it, but cannot announce it now."
         case VipState.NONE:
-            return f"This node, {me}, does nothing with it, because {_why_none(me, vip)}{told}"
+            return f"{me} does nothing with it, because {_why_none(scene.status.node, vip)}."
 
 
 def _why_none(me: str, vip: Vip) -> str:

@@ -10,7 +10,7 @@ from mlbd.model.metallb import IPAddressPool
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import LinkStatus, NodeStatus, PoolStatus
 
-from .scene import Question, Scene, listed, sentence
+from .scene import Question, Scene, clause, counted, listed, sentence
 
 #: More addresses than this nobody counts.
 _COUNTABLE = 1_000_000
@@ -28,13 +28,13 @@ def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
     if node.me:
         yield "It is the node that answers you."
     if node.message:
-        yield sentence(f"It {node.message}")
-    classes = "class" if len(node.classes) == 1 else "classes"
-    yield f"It belongs to {classes} {listed(node.classes)}." if node.classes else "It belongs to no class."
+        yield f"It holds nothing: {clause(node.message)}"
+    has = f"Its classes and pools are {listed(node.classes)}" if node.classes else "It is in no class and no pool"
+    yield f"{has}."
     first = [str(vip.address) for vip in scene.desired.vips.values() if vip.order[:1] == (node.name,)]
     later = sum(node.name in vip.order[1:] for vip in scene.desired.vips.values())
     yield f"It stands first for {listed(first)}." if first else "It stands first for no address."
-    yield f"It stands by for {later} others." if later else "It stands by for no other."
+    yield f"It stands by for {counted(later, 'other')}." if later else "It stands by for no other."
     yield from scene.problems_of(f"Node {node.name}")
 
 
@@ -83,6 +83,7 @@ def _sources(scene: Scene) -> Iterator[tuple[Reference, Pool]]:
 
 def _of_source(scene: Scene, reference: Reference, pool: Pool) -> Iterator[str]:
     yield from scene.file_of(reference)
+    yield from scene.problems_of(str(reference))
     yield f"Its addresses are {listed(map(str, pool.addresses))}." if pool.addresses else "It has no addresses."
     yield from _automatic(pool)
     if isinstance(pool, MetalLoadBalancerClass) and pool.interfaces:
@@ -94,7 +95,6 @@ def _of_source(scene: Scene, reference: Reference, pool: Pool) -> Iterator[str]:
         yield from _usage(scene, status)
     services = [str(key) for key, plan in scene.desired.services.items() if plan.source == reference]
     yield f"Its Services are {listed(services)}." if services else "No Service takes from it."
-    yield from scene.problems_of(str(reference))
 
 
 def _automatic(pool: Pool) -> Iterator[str]:
@@ -107,6 +107,7 @@ def _automatic(pool: Pool) -> Iterator[str]:
 
 def _usage(scene: Scene, status: PoolStatus) -> Iterator[str]:
     used, total = status.used_ipv4 + status.used_ipv6, status.total_ipv4 + status.total_ipv6
-    yield f"{used} of {total if total < _COUNTABLE else f'more than {_COUNTABLE:,}'} are in use."
-    if status.kind == "MetalLoadBalancerClass":
-        yield f"Its nodes are {listed(status.nodes)}." if status.nodes else "No node matches its nodeSelector."
+    are = "is" if used == 1 else "are"
+    yield f"{used} of {total if total < _COUNTABLE else f'more than {_COUNTABLE:,}'} addresses {are} in use."
+    if status.kind == "MetalLoadBalancerClass" and status.nodes:  # that there is none is a Problem
+        yield f"Its nodes are {listed(status.nodes)}."

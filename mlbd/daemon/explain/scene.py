@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from mlbd.model.desired import Desired
 from mlbd.model.reference import Key, Reference
-from mlbd.model.status import Status
+from mlbd.model.status import AddressStatus, Severity, Status
 from mlbd.model.world import World
 
 #: The kinds that can be asked for, as a user may write them before the name.
@@ -38,8 +38,18 @@ class Scene:
         file = self.origin(reference)
         return [f"It comes from {file}."] if file else []
 
-    def problems_of(self, subject: str) -> list[str]:
-        return [sentence(problem.message) for problem in self.status.problems if problem.object == subject]
+    def addresses_of(self, service: Key) -> tuple[AddressStatus, ...]:
+        known = (each for each in self.status.services if (each.namespace, each.name) == service)
+        return next((each.addresses for each in known), ())
+
+    def problems_of(self, subject: str, told: Collection[str] = ()) -> list[str]:
+        """Sentences, but for errors with a reason of `told`: the chain has them where it breaks."""
+        found = (problem for problem in self.status.problems if problem.object == subject)
+        return [
+            sentence(problem.message)
+            for problem in found
+            if problem.severity is not Severity.ERROR or problem.reason not in told
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +71,18 @@ class Question:
 
 
 def sentence(text: str) -> str:
-    """With a capital and a full stop; what begins with a name keeps it as it is."""
-    start = text[:1].upper() + text[1:] if text.startswith("cannot ") else text
-    return start if start.endswith(".") else f"{start}."
+    """With a capital and a full stop; what begins with the name of a thing or a field keeps it as it is."""
+    first = text.partition(" ")[0]
+    return clause(text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text)
+
+
+def clause(text: str) -> str:
+    """What may follow a colon and end a sentence."""
+    return text if text.endswith(".") else f"{text}."
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def listed(names: Iterable[str]) -> str:

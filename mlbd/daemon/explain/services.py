@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from mlbd.model.core import Service, TrafficPolicy
 from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, POOL
-from mlbd.model.desired import ServicePlan
+from mlbd.model.desired import Refusal, ServicePlan
 from mlbd.model.explanation import Section
 from mlbd.model.reference import Reference
-from mlbd.plan.requests import ADDRESS_POOL, annotation
+from mlbd.plan.requests import ADDRESS_POOL, annotation, count_wanted
 
-from .addresses import address_section
-from .scene import Question, Scene, listed, sentence
+from .addresses import slot_sections
+from .scene import Question, Scene, clause, counted, listed
 
 
 def explain_service(scene: Scene, question: Question) -> Iterator[Section]:
@@ -26,8 +26,7 @@ def _chain(scene: Scene, service: Service) -> Iterator[Section]:
     plan = scene.desired.services.get(service.key)
     yield Section(str(reference), tuple(_of_service(scene, reference, service, plan)))
     if plan is not None:
-        for slot in plan.slots:
-            yield address_section(scene, service, slot)
+        yield from slot_sections(scene, service, plan)
 
 
 def _of_service(scene: Scene, reference: Reference, service: Service, plan: ServicePlan | None) -> Iterator[str]:
@@ -43,8 +42,19 @@ def _of_service(scene: Scene, reference: Reference, service: Service, plan: Serv
         yield f"Its addresses come from {plan.source}, because {_why_source(service, plan)}."
     if plan.slots:
         yield _counted(service, plan)
-    yield from scene.problems_of(str(reference))
-    yield from _nodes(service, plan)
+    yield from scene.problems_of(str(reference), set(_told_elsewhere(scene, service, plan)))
+    if plan.refusal is not None:
+        yield f"Nobody announces it: {clause(plan.refusal.message)}"
+    if any(slot.address is not None for slot in plan.slots):
+        yield from _nodes(service, plan)
+
+
+def _told_elsewhere(scene: Scene, service: Service, plan: ServicePlan) -> Iterator[str]:
+    """Reasons of what keeps the Service or one of its addresses down."""
+    if plan.refusal is not None:
+        yield plan.refusal.reason
+    yield from (slot.refusal.reason for slot in plan.slots if slot.refusal is not None)
+    yield from (address.reason for address in scene.addresses_of(service.key))
 
 
 def _why_source(service: Service, plan: ServicePlan) -> str:
@@ -73,21 +83,21 @@ def _why_source(service: Service, plan: ServicePlan) -> str:
 
 def _counted(service: Service, plan: ServicePlan) -> str:
     assigned = sum(slot.address is not None for slot in plan.slots)
-    cause = f"the annotation {COUNT}" if annotation(service, COUNT) else "the default"
+    _, unreadable = count_wanted(service)
+    cause = f"the annotation {COUNT}" if annotation(service, COUNT) and not unreadable else "the default"
     families = len({slot.family for slot in plan.slots})
     each = f", {len(plan.slots) // families} of each family" if families > 1 else ""
-    return f"It asks for {len(plan.slots)} addresses{each} ({cause}), and has {assigned}."
+    has = assigned or "none"
+    return f"It asks for {counted(len(plan.slots), 'address', 'addresses')}{each} ({cause}), and has {has}."
 
 
 def _nodes(service: Service, plan: ServicePlan) -> Iterator[str]:
-    if plan.refusal is not None:
-        yield f"Nobody announces it: {sentence(plan.refusal.message)}"
     if service.external_traffic_policy is TrafficPolicy.LOCAL:
         yield "externalTrafficPolicy is Local: only nodes with a usable endpoint of it may hold its addresses."
-    if eligible := [node for node, refusal in plan.nodes.items() if refusal is None]:
-        yield f"{listed(sorted(eligible))} may hold its addresses."
-    elif plan.nodes:
-        yield "No node may hold its addresses."
+    may: list[str] = []
+    may_not: dict[Refusal, list[str]] = {}
     for node, refusal in sorted(plan.nodes.items()):
-        if refusal is not None:
-            yield f"{node} may not: {sentence(refusal.message)}"
+        (may if refusal is None else may_not.setdefault(refusal, [])).append(node)
+    yield f"{listed(may)} may hold its addresses." if may else "No node may hold its addresses."
+    for refusal, nodes in may_not.items():
+        yield f"{listed(nodes)} may not: {clause(refusal.message)}"
