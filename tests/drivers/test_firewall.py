@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mlbd.drivers import nft
+from mlbd.drivers import netlink, nft
 from mlbd.drivers.firewall import Firewall, FirewallStatus, watch_rules
 from mlbd.model.address import IPAddress
 from mlbd.model.core import Port
@@ -408,6 +408,19 @@ def test_what_somebody_removes_is_put_back(node: Host, vandal: str) -> None:
             assert canonical(node) != before
             await until(lambda: canonical(node) == before)
         assert firewall.status() == FINE
+
+    play(node, scenario)
+
+
+def test_what_is_removed_in_an_overrun_is_put_back(node: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of others fill the buffer of 2 kB first."""
+    monkeypatch.setattr(netlink, "RECEIVE_OCTETS", 1)
+    crowd = "".join(f"add chain inet owner chain-{number}; " for number in range(200))
+
+    async def scenario(firewall: Firewall) -> None:
+        await firewall.apply(BOTH, SERVICE)
+        node.run("nft", f"add table inet owner; {crowd} delete table arp mlbd; delete table inet mlbd")
+        await until(lambda: str(V4) in ruleset(node))
 
     play(node, scenario)
 
