@@ -96,6 +96,7 @@ class Engine:
                 async with self._turns:
                     await self._turn()
                 if not self.ready.is_set():
+                    gc.collect()
                     gc.freeze()
                     gc.enable()
                     self.ready.set()

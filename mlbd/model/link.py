@@ -13,7 +13,7 @@ ETHERNET_OCTETS = 6
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """`mac` is the link-layer address of whatever length (empty: it has none); `kind` is rtnetlink's IFLA_INFO_KIND
+    """`mac` is its Ethernet address (empty: it has none); `kind` is rtnetlink's IFLA_INFO_KIND
     ("bridge", "bond", "vlan", "veth"), empty for hardware; `carrier` is a cable, or what the kind counts as one;
     `master` is the name of the bridge or bond it is a port of; `addresses` are in a stable order."""
 
