@@ -39,6 +39,7 @@ _FIRST_BACK_OFF: Final = 0.1
 _LONGEST_BACK_OFF: Final = 5.0
 _STABLE: Final = 10.0  # seconds alive after which the next death counts as the first
 _STABLE_PONGS: Final = round(_STABLE / PING_INTERVAL)
+_GRACE: Final = 1.0  # seconds in which it is to end by itself
 _LONGEST_LINE: Final = 1 << 20
 _NO_PONG: Final = Pong(0, {}, 0)
 _HELP: Final = "a new one is started by itself, `journalctl -u mlbd` tells more"
@@ -186,10 +187,15 @@ class Reflex:
             await self._end(child)
 
     async def _end(self, child: _Child) -> None:
+        """It ends with its control socket. Only one that cannot is killed: asyncio loses how a process ended when it is
+        sent a signal just then."""
         child.writer.close()
-        with contextlib.suppress(ProcessLookupError):
-            child.process.kill()
-        code = await asyncio.shield(child.process.wait())
+        try:
+            code = await asyncio.wait_for(child.process.wait(), _GRACE)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                child.process.kill()
+            code = await child.process.wait()
         if not self._closed.is_set():
             reason = f"it did not answer {STUCK_AFTER} pings" if child.stuck else _ending(code)
             self._problem = f"cannot keep the reflex running: {reason}; {_HELP}"
