@@ -33,8 +33,11 @@ def main() -> int:
         return EX_CONFIG
     try:
         asyncio.run(Process(settings, lambda: load_settings(path)).run())
-    except (ControlError, OSError) as error:
+    except ControlError as error:
         print(f"mlbd: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"mlbd: cannot start: {error.strerror}; `dmesg` may tell more", file=sys.stderr)
         return 1
     return 0
 

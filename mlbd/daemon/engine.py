@@ -11,6 +11,7 @@ themselves. Whatever happens during a turn wakes the next one, so many changes c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import operator
 import os
@@ -45,6 +46,9 @@ from .problems import problems
 from .report import compose
 from .turns import Turns
 
+#: Without a reason a turn comes this often: what the kernel refused is tried again, and what a driver has to say of
+#: itself is told.
+RETRY_SECONDS = 5.0
 TROUBLE = (State.CONFLICT, State.SILENT)
 
 
@@ -100,7 +104,8 @@ class Engine:
                     gc.freeze()
                     gc.enable()
                     self.ready.set()
-                await self._wake.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS)
 
     async def close(self) -> None:
         """Stop answering first, then leave nothing behind."""

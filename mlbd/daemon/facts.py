@@ -43,8 +43,11 @@ class Facts:
     def vip_state(self, address: IPAddress) -> VipState:
         if address not in self.desired.claims:
             return VipState.NONE
-        heard = self.reflex.vips.get(address)
-        return VipState(heard.state.value) if heard else VipState.STANDBY
+        if (heard := self.reflex.vips.get(address)) is not None:
+            return VipState(heard.state.value)
+        # Nothing is said of it yet: a word is on its way from a reflex that lives, and from no other.
+        mine = self.desired.claims[address].order[0] == self.settings.node
+        return VipState.SILENT if mine and not self.reflex.alive else VipState.STANDBY
 
     def claimed_links(self, claim: Claim) -> tuple[str, ...]:
         """The links on which an address would be announced now."""

@@ -94,6 +94,13 @@ def test_without_a_reflex_that_is_the_reason() -> None:
     assert "the reflex does not answer" in found.message
 
 
+def test_without_a_reflex_an_address_that_it_never_spoke_of_is_silent() -> None:
+    known = facts(CLASS, ME, WEB)
+    dead = dataclasses.replace(known, reflex=dataclasses.replace(known.reflex, alive=False))
+    (found,) = compose(dead).services
+    assert (found.announced, found.addresses[0].state) == (False, VipState.SILENT)
+
+
 def test_a_slot_without_an_address() -> None:
     greedy = service("web", annotations={COUNT: "5"})
     found = web(ME, greedy, state=None)
