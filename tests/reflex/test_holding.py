@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from mlbd.proto.neighbor.control import ConflictSeen, LinkChanged, Links, Ready
+from mlbd.proto.neighbor.control import MAX_LINE, ConflictSeen, LinkChanged, Links, Ready, Start, encode
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Link
 from mlbd.proto.neighbor.vip import State
@@ -155,7 +155,8 @@ def test_a_frozen_daemon_falls_silent_and_speaks_again(net: Net) -> None:
 
 def test_unreadable_orders_are_counted(net: Net) -> None:
     net.reflex.send(b"\xff\xfe\n[]\n{}\n" + b'{"op":"claims","set":[{"address":"x"}],"drop":[]}\n')
-    assert net.reflex.pong().counters["unreadable"] == 4
+    net.reflex.send(b" " * MAX_LINE + encode(Start("node-9")))
+    assert net.reflex.pong().counters["unreadable"] == 5
 
 
 def test_without_cap_net_raw_the_reason_is_said(lab: Lab, start: StartReflex) -> None:

@@ -5,7 +5,7 @@ and is counted or reported, nothing raises.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
@@ -15,10 +15,11 @@ from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 
 MAX_LINE: Final = 1 << 20
-"""Octets; a longer line is dropped, so that a peer gone mad cannot fill memory."""
+"""Octets; a longer line is unreadable, so that a peer gone mad cannot fill memory."""
 
 CLAIMS_PER_LINE: Final = 32
-"""Reading more at once would keep a question waiting for longer than a millisecond."""
+OCTETS_PER_LINE: Final = 1 << 17
+"""Of claims. Reading more at once would keep a question waiting for longer than a millisecond."""
 
 # What json.loads and the constructors below raise on anything but our own lines.
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -63,8 +64,8 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class Pong:
     """Answers Ping. `counters` count since the start of the reflex: `answered`, `announced`, `probed`,
-    `unreadable`, `dropped.<DropReason>`; `lateness` is the worst delay of a timer in microseconds since the last
-    pong."""
+    `unsent`, `unreadable`, `dropped.<DropReason>`; `lateness` is the worst delay of a timer in microseconds since the
+    last pong."""
 
     number: int
     counters: Mapping[str, int]
@@ -112,7 +113,7 @@ Report = Ready | Pong | VipChanged | ConflictSeen | LinkChanged
 
 
 class LineBuffer:
-    """Octets in, whole lines out."""
+    """Octets in, whole lines out. Of one that is too long so much comes out that it is found unreadable."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -123,47 +124,78 @@ class LineBuffer:
         if lines and self._skipping:
             self._skipping = False
             del lines[0]
-        if len(self._rest) > MAX_LINE:
+        if self._skipping:
+            self._rest = b""
+        elif len(self._rest) > MAX_LINE:
+            lines.append(self._rest)
             self._rest, self._skipping = b"", True
-        return [line for line in lines if len(line) <= MAX_LINE]
+        return lines
 
 
 def claim_lines(wanted: Iterable[Claim], dropped: Iterable[Address]) -> list[bytes]:
     """The drops first: an address may be dropped and claimed anew in one change."""
-    wanted, dropped = list(wanted), list(dropped)
-    step = CLAIMS_PER_LINE
-    messages = [Claims(dropped=tuple(dropped[i : i + step])) for i in range(0, len(dropped), step)]
-    messages += [Claims(wanted=tuple(wanted[i : i + step])) for i in range(0, len(wanted), step)]
-    return [encode(message) for message in messages]
+    return [
+        *(_claims_line([], share) for share in _shares(map(_address_record, dropped))),
+        *(_claims_line(share, []) for share in _shares(map(_claim_record, wanted))),
+    ]
+
+
+def _shares(records: Iterable[str]) -> Iterator[list[str]]:
+    """What goes into one line each: the order of a claim may name thousands of nodes."""
+    share: list[str] = []
+    octets = 0
+    for record in records:
+        if len(share) == CLAIMS_PER_LINE or (share and octets + len(record) > OCTETS_PER_LINE):
+            yield share
+            share, octets = [], 0
+        share.append(record)
+        octets += len(record)
+    if share:
+        yield share
+
+
+def _claims_line(wanted: Iterable[str], dropped: Iterable[str]) -> bytes:
+    """Of records that are JSON already: so their length is known and they are encoded once."""
+    return f'{{"op":"claims","set":[{",".join(wanted)}],"drop":[{",".join(dropped)}]}}\n'.encode()
 
 
 def encode(message: Order | Report) -> bytes:
-    return json.dumps(_fields(message), separators=(",", ":")).encode() + b"\n"
+    if isinstance(message, Claims):
+        return _claims_line(map(_claim_record, message.wanted), map(_address_record, message.dropped))
+    return _json(_fields(message)).encode() + b"\n"
 
 
 def decode_order(line: bytes) -> Order | Unreadable:
     try:
-        return _order(json.loads(line))
+        return _order(_loads(line))
     except _UNREADABLE as error:
         return Unreadable(f"cannot read a line of mlbd: {error!r:.200}")
 
 
 def decode_report(line: bytes) -> Report | Unreadable:
     try:
-        return _report(json.loads(line))
+        return _report(_loads(line))
     except _UNREADABLE as error:
         return Unreadable(f"cannot read a line of the reflex: {error!r:.200}")
 
 
-def _fields(message: Order | Report) -> dict[str, Any]:
+def _json(fields: object) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _loads(line: bytes) -> Any:
+    if len(line) > MAX_LINE:
+        raise ValueError(f"it has more than {MAX_LINE} octets")
+    return json.loads(line)
+
+
+def _fields(message: Start | Links | Ping | Report) -> dict[str, Any]:
     match message:
         case Start(node):
             return {"op": "start", "node": node}
         case Links(links):
             records = [{"index": link.index, "name": link.name, "mac": format_mac(link.mac)} for link in links]
             return {"op": "links", "links": records}
-        case Claims(wanted, dropped):
-            return {"op": "claims", "set": [_claim_fields(c) for c in wanted], "drop": [str(a) for a in dropped]}
         case Ping(number):
             return {"op": "ping", "n": number}
         case Ready(realtime):
@@ -178,13 +210,12 @@ def _fields(message: Order | Report) -> dict[str, Any]:
             return {"op": "link", "index": index, "name": name, "problem": problem}
 
 
-def _claim_fields(claim: Claim) -> dict[str, Any]:
-    return {
-        "address": str(claim.address),
-        "links": claim.links,
-        "order": claim.order,
-        "probe": claim.probe,
-    }
+def _claim_record(claim: Claim) -> str:
+    return _json({"address": str(claim.address), "links": claim.links, "order": claim.order, "probe": claim.probe})
+
+
+def _address_record(address: Address) -> str:
+    return _json(str(address))
 
 
 def _order(fields: dict[str, Any]) -> Order:

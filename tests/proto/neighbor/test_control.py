@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mlbd.proto.neighbor.control import (
     CLAIMS_PER_LINE,
     MAX_LINE,
+    OCTETS_PER_LINE,
     Claims,
     ConflictSeen,
     LineBuffer,
@@ -106,6 +107,17 @@ def test_many_claims_are_many_lines_and_drops_come_first() -> None:
     assert [c for line in lines if isinstance(line, Claims) for c in line.wanted] == claims
 
 
+@pytest.mark.parametrize("nodes", [100, 1_500, 6_000])
+def test_claims_on_many_nodes_are_short_lines(nodes: int) -> None:
+    """Thousands of names in the order of each: what is too long to be read would never be held."""
+    order = tuple(f"worker-{i:04}.cluster.example" for i in range(nodes))
+    claims = [Claim(V4 + i, (2,), order, True) for i in range(100)]
+    lines = claim_lines(claims, ())
+    longest = max(OCTETS_PER_LINE + 100, len(encode(Claims((claims[-1],)))))
+    assert max(map(len, lines)) <= longest < MAX_LINE
+    assert [c for line in map(decode_order, lines) if isinstance(line, Claims) for c in line.wanted] == claims
+
+
 @given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line)), st.integers(1, 7))
 def test_lines_come_whole_however_they_are_cut(lines: list[bytes], size: int) -> None:
     octets = b"".join(line + b"\n" for line in lines)
@@ -113,9 +125,21 @@ def test_lines_come_whole_however_they_are_cut(lines: list[bytes], size: int) ->
     assert [line for at in range(0, len(octets), size) for line in buffer.feed(octets[at : at + size])] == lines
 
 
-def test_an_endless_line_is_dropped_and_the_next_one_read() -> None:
+@pytest.mark.parametrize("cut", [MAX_LINE + 2, 1 << 16])
+def test_an_endless_line_is_unreadable_once_and_the_next_one_read(cut: int) -> None:
+    octets = b"1" * (3 * MAX_LINE) + b"\n" + encode(Ping(7))
     buffer = LineBuffer()
-    for _ in range(3):
-        assert buffer.feed(b"x" * (MAX_LINE + 1)) == []
+    lines = []
+    for at in range(0, len(octets), cut):
+        lines += buffer.feed(octets[at : at + cut])
         assert len(buffer._rest) <= MAX_LINE
-    assert buffer.feed(b"the end\nnext\n") == [b"next"]
+    too_long, ping = map(decode_order, lines)
+    assert too_long == Unreadable("cannot read a line of mlbd: ValueError('it has more than 1048576 octets')")
+    assert ping == Ping(7)
+
+
+def test_a_line_that_is_too_long_is_unreadable() -> None:
+    line = b" " * MAX_LINE + encode(Ping(7))
+    (found,) = LineBuffer().feed(line)
+    assert isinstance(decode_order(found), Unreadable)
+    assert isinstance(decode_report(found), Unreadable)
