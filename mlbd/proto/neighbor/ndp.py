@@ -15,7 +15,6 @@ NEIGHBOR_ADVERTISEMENT: Final = 136
 UNSPECIFIED: Final = bytes(16)
 ALL_NODES: Final = bytes.fromhex("ff02" + "00" * 13 + "01")
 
-ROUTER: Final = 0x80
 SOLICITED: Final = 0x40
 OVERRIDE: Final = 0x20
 
@@ -45,7 +44,7 @@ class Solicitation:
 
 @dataclass(frozen=True, slots=True)
 class Advertisement:
-    """`link_layer` is the target link-layer option; `flags` are ROUTER, SOLICITED and OVERRIDE."""
+    """`link_layer` is the target link-layer option; `flags` are SOLICITED and OVERRIDE, and the R flag of routers."""
 
     ethernet_destination: bytes
     ethernet_source: bytes
