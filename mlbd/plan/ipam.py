@@ -3,18 +3,22 @@
 The address of a (Service, slot) is a hash into the pool, and on a collision the next free one. Older Services choose
 first, so that a Service that is added takes nothing from one that was there. What users pinned is set aside before
 anything is chosen; then what a status says and is still legal is kept; then the rest is chosen.
+
+Every allotment notes the addresses that it depended on. After a change the Services take their turns again, but who
+depended on none of the addresses that changed hands only takes what it took before.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import IPFamilyPolicy
 from mlbd.model.desired import Refusal, Slot
+from mlbd.model.reference import Key
 
 from .placement import digest
 from .pool_choice import automatic_pools
@@ -25,22 +29,83 @@ from .sources import Free, Source
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What one Service gets, slot by slot. `source` is None when nothing could even be tried."""
+    """What one Service gets, slot by slot. `source` is None when nothing could even be tried.
 
+    `given` are its addresses by the step that gave them. `seen` are the addresses, its own among them, and the sharing
+    key whose users decided on it; with `saw_all` it was all users of its sources.
+    """
+
+    request: Request
     source: Source | None
     slots: tuple[Slot, ...]
+    given: tuple[tuple[IPAddress, ...], ...]
+    addresses: frozenset[IPAddress]
+    seen: frozenset[IPAddress | str]
+    saw_all: bool
+
+    @property
+    def key(self) -> Key:
+        return self.request.service.key
+
+    @property
+    def touches(self) -> frozenset[IPAddress | str]:
+        """What others may see of it."""
+        sharing_key = self.request.tenant.sharing_key
+        return self.addresses | {sharing_key} if sharing_key else self.addresses
 
 
-def allot(requests: Iterable[Request], sources: Mapping[str, Source]) -> list[tuple[Request, Allotment]]:
+def allot(
+    requests: Iterable[Request], sources: Mapping[str, Source], before: Sequence[Allotment] = ()
+) -> list[Allotment]:
     """Addresses for Services that draw from the same sources: one class, or all pools. The result does not depend on
-    the order of the requests, and is in the order of their age."""
-    drafts = [_Draft(request) for request in sorted(requests, key=lambda request: request.age)]
+    the order of the requests, and is in the order of their age.
+
+    `before` is an earlier result with the same sources. It saves work, and what is the same stays the same object.
+    """
+    wanted = {request.service.key: request for request in requests}
+    earlier = {each.key: each for each in before if wanted.get(each.key) is each.request}
+    if len(earlier) == len(wanted) == len(before):
+        return list(before)
+    wanted = {key: each.request for key, each in earlier.items()} | wanted  # all but in order: sorted sooner
+    by_age = sorted(wanted.values(), key=lambda request: request.age)
+    touched = frozenset[IPAddress | str]().union(*(each.touches for each in before if each.key not in earlier))
+    settled = _untouched(earlier, touched)
+    while True:
+        result = _serve(by_age, settled, sources)
+        touched = touched.union(*(_touched(each, earlier.get(each.key)) for each in result if each.key not in settled))
+        untouched = _untouched(settled, touched)
+        if len(untouched) == len(settled):
+            return [earlier[each.key] if earlier.get(each.key) == each else each for each in result]
+        settled = untouched
+
+
+def _touched(after: Allotment, before: Allotment | None) -> frozenset[IPAddress | str]:
+    if before is None:
+        return after.touches
+    return frozenset() if before.given == after.given else before.touches | after.touches
+
+
+def _untouched(allotments: Mapping[Key, Allotment], touched: frozenset[IPAddress | str]) -> Mapping[Key, Allotment]:
+    if not touched:
+        return allotments
+    return {key: each for key, each in allotments.items() if not each.saw_all and each.seen.isdisjoint(touched)}
+
+
+def _serve(
+    by_age: Iterable[Request], settled: Mapping[Key, Allotment], sources: Mapping[str, Source]
+) -> list[Allotment]:
+    """In the turns of those who are settled they take what they took before."""
+    turns = [settled.get(request.service.key) or _Draft(request) for request in by_age]
     desk = _Desk(sources)
-    for step in (desk.set_pins_aside, desk.keep, desk.choose):
-        for draft in drafts:
-            if draft.request.refusal is None:
-                step(draft)
-    return [(draft.request, draft.finished()) for draft in drafts]
+    for number, step in enumerate((desk.set_pins_aside, desk.keep, desk.choose)):
+        for turn in turns:
+            if isinstance(turn, Allotment):
+                desk.repeat(turn, number)
+            else:
+                turn.given.append([])
+                if turn.request.refusal is None:
+                    step(turn)
+    return [turn if isinstance(turn, Allotment) else turn.finished() for turn in turns]
 
 
 class _Draft:
@@ -52,6 +117,9 @@ class _Draft:
         self.pins: dict[tuple[int, int], Pin] = {}
         self.addresses: dict[tuple[int, int], IPAddress] = {}
         self.refusals: dict[tuple[int, int], Refusal] = {}
+        self.given: list[list[IPAddress]] = []
+        self.seen: set[IPAddress | str] = {request.tenant.sharing_key} if request.tenant.sharing_key else set()
+        self.saw_all = False
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -71,7 +139,15 @@ class _Draft:
         return [place for place in self.places() if place not in self.addresses and place not in self.refusals]
 
     def finished(self) -> Allotment:
-        return Allotment(self.source, tuple(map(self._slot, self.places())))
+        return Allotment(
+            self.request,
+            self.source,
+            tuple(map(self._slot, self.places())),
+            tuple(map(tuple, self.given)),
+            frozenset(self.addresses.values()),
+            frozenset(self.seen),
+            self.saw_all,
+        )
 
     def _slot(self, place: tuple[int, int]) -> Slot:
         refusal = self.request.refusal or self.refusals.get(place)
@@ -130,6 +206,11 @@ class _Desk:
             else:
                 self._give(draft, place, address)
 
+    def repeat(self, allotment: Allotment, step: int) -> None:
+        """What the step gave it before, which is known to come out the same."""
+        if allotment.source is not None and (addresses := allotment.given[step]):
+            self._take(addresses, allotment.request, allotment.source)
+
     def _home(self, request: Request, addresses: list[IPAddress]) -> Source | None:
         """The source that a class, a pool's name or an address decides on; None when the plan may choose a pool."""
         if request.origin is not None:
@@ -177,13 +258,17 @@ class _Desk:
             )
         if address in draft.addresses.values():
             return Refusal("AddressTaken", f"{address} is in use by another slot of this Service")
+        draft.seen.add(address)
         return self._ledger.refusal(address, draft.request.tenant)
 
     def _most_generous(self, draft: _Draft) -> Source | None:
         """The first pool that has all that is wanted, else the one that has most of it."""
-        service = draft.request.service
+        service, request = draft.request.service, draft.request
         pools = automatic_pools(self._sources.values(), service.key.namespace, service.labels)
-        return max(pools, key=lambda pool: self._offer(pool, draft.request), default=None)
+        all_of_it = request.count * max(1, len(request.families))
+        if len(pools) > 1 and self._offer(pools[0], request) < all_of_it:
+            draft.saw_all = True  # with all of it in the first pool, the addresses that it gets there tell enough
+        return max(pools, key=lambda pool: self._offer(pool, request), default=None)
 
     def _offer(self, pool: Source, request: Request) -> int:
         free = self._free[pool.reference]
@@ -205,7 +290,13 @@ class _Desk:
         for address in self._ledger.shared_by(request.tenant.sharing_key):
             if address.version == family and self._refusal(address, draft, source) is None:
                 return address
-        found = free.find(digest(f"{request.seed}#{index}/{family}"))
+        start = digest(f"{request.seed}#{index}/{family}")
+        found = free.find(start)
+        passed = None if found is None else free.passed(start, found)
+        if passed is None:
+            draft.saw_all = True
+        else:
+            draft.seen.update(passed)
         if found is None:
             total = source.capacity[family]
             told = f"{source.reference} has no free IPv{family} address, all {total} are given out: add some to it"
@@ -213,11 +304,16 @@ class _Desk:
         return found
 
     def _give(self, draft: _Draft, place: tuple[int, int], address: IPAddress) -> None:
-        source, tenant = draft.source, draft.request.tenant
-        assert source is not None, "an address is given from a source"
+        assert draft.source is not None, "an address is given from a source"
         draft.addresses[place] = address
-        self._ledger.take((address,), tenant)
-        self._free[source.reference][address.version].take(address)
+        draft.given[-1].append(address)
+        self._take((address,), draft.request, draft.source)
+
+    def _take(self, addresses: Iterable[IPAddress], request: Request, source: Source) -> None:
+        self._ledger.take(addresses, request.tenant)
+        free = self._free[source.reference]
+        for address in addresses:
+            free[address.version].take(address)
 
 
 def _address(text: str) -> IPAddress | None:

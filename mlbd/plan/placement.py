@@ -135,7 +135,8 @@ def _lists(heads: Sequence[int], ranked: Sequence[int], candidates: Candidates) 
     heirs = {
         node: _deal(load[node], [(names[other], load[other]) for other in ranked if other != node]) for node in several
     }
-    return tuple(_behind(names[head], slot, tiers, heirs.get(head)) for slot, head in enumerate(heads))
+    busy = frozenset(names[head] for head in heads)
+    return tuple(_behind(names[head], slot, tiers, busy, heirs.get(head)) for slot, head in enumerate(heads))
 
 
 def _tiers(ranked: Sequence[int], load: Mapping[int, int], weights: Sequence[int]) -> list[list[int]]:
@@ -160,13 +161,16 @@ def _deal(slots: int, others: Sequence[tuple[str, int]]) -> Iterator[str]:
         yield heir
 
 
-def _behind(head: str, slot: int, tiers: Iterable[tuple[str, ...]], heirs: Iterator[str] | None) -> tuple[str, ...]:
-    """Each slot starts at another place of every tier, so that nodes that die together have different heirs."""
-    order: tuple[str, ...] = (head,)
+def _behind(
+    head: str, slot: int, tiers: Iterable[tuple[str, ...]], busy: frozenset[str], heirs: Iterator[str] | None
+) -> tuple[str, ...]:
+    """Each slot starts at another place of every tier, so that nodes that die together have different heirs. `busy`
+    are all heads: a tier has only such nodes, or none."""
+    order = [head]
     for tier in tiers:
         start = slot % len(tier)
         turned = tier[start:] + tier[:start]
-        order += tuple(name for name in turned if name != head) if head in tier else turned
+        order += (name for name in turned if name != head) if tier[0] in busy else turned
     if heirs is None:
-        return order
+        return tuple(order)
     return tuple(dict.fromkeys((head, *islice(heirs, 1), *order)))

@@ -11,20 +11,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from mlbd.model.address import IPAddress
-from mlbd.model.desired import Claim, Desired, Refusal, ServicePlan, Vip
-from mlbd.model.reference import Key, Reference
+from mlbd.model.desired import Desired, Refusal
+from mlbd.model.reference import Key
 from mlbd.model.world import World
 
+from .decision import Member
 from .eligibility import Endpoints, endpoints_by_service
 from .ground import Ground, survey
-from .group import Group, Member, work_out
-from .usage import Used, pool_statuses
+from .group import Group, joined, work_out
+from .usage import pool_statuses
 
 
 @dataclass(frozen=True, slots=True)
 class Memo:
-    """What the next plan need not think about again."""
+    """What the next plan need not think about again. `groups` are in the order of their names."""
 
     world: World
     ground: Ground
@@ -39,69 +39,82 @@ class Plan(Desired):
 
 
 def plan(world: World, node: str, before: Plan | None = None) -> Plan:
-    """What `node` should do about `world`; `before`, any earlier plan, changes how long it takes and nothing else."""
+    """What `node` should do about `world`; `before`, any earlier plan, changes how long it takes and nothing else.
+
+    What did not change is the very same object in both: each ServicePlan, Vip and Claim, and `vips` and `claims`.
+    """
     memo = before.memo if before else None
+    if before and memo and memo.world is world and memo.ground.node == node:
+        return before
     endpoints = _endpoints(world, memo)
-    if memo is None or not memo.ground.holds_for(world, node):
-        ground = survey(world, node)
-        known: Mapping[Key, Member] = {}
-    else:
-        ground, known = memo.ground, memo.members
-    members = _members(world, ground, endpoints, known)
-    groups: dict[str, Group] = {}
-    for name, group in _by_source(members.values()).items():
-        was = memo.groups.get(name) if memo else None
-        same = was is not None and known and was.members == group
-        groups[name] = was if was is not None and same else work_out(name, group, ground, was)
-    return _joined(Memo(world, ground, endpoints, members, groups))
+    ground = memo.ground if memo and memo.ground.holds_for(world, node) else survey(world, node)
+    members = _members(world, ground, endpoints, memo)
+    known: Mapping[str, Group] = memo.groups if memo else {}
+    groups = {
+        name: work_out(name, group, ground, known.get(name)) for name, group in sorted(_by_source(members).items())
+    }
+    return _joined(Memo(world, ground, endpoints, members, groups), before or Plan(), known)
 
 
 def _endpoints(world: World, memo: Memo | None) -> Mapping[Key, Endpoints]:
-    if memo and memo.world.endpoint_slices is world.endpoint_slices:
+    if memo is None:
+        return endpoints_by_service(world.endpoint_slices.values())
+    before, after = memo.world.endpoint_slices, world.endpoint_slices
+    changed = {every[key].service for key in _changed(before, after) for every in (before, after) if key in every}
+    if not changed:
         return memo.endpoints
-    return endpoints_by_service(world.endpoint_slices.values())
+    others = {key: its for key, its in memo.endpoints.items() if key not in changed}
+    return others | endpoints_by_service(each for each in after.values() if each.service in changed)
 
 
 def _members(
-    world: World, ground: Ground, endpoints: Mapping[Key, Endpoints], known: Mapping[Key, Member]
-) -> dict[Key, Member]:
+    world: World, ground: Ground, endpoints: Mapping[Key, Endpoints], memo: Memo | None
+) -> Mapping[Key, Member]:
     """Every Service of type LoadBalancer with its wishes; the very same object where neither it nor its endpoints
     changed."""
-    members = {}
-    for key, service in world.services.items():
-        if service.type == "LoadBalancer":
-            was, its = known.get(key), endpoints.get(key)
-            same = was is not None and was.request.service is service and was.endpoints == its
-            members[key] = was if was is not None and same else Member(ground.request(service), its)
+    if memo is None or memo.ground is not ground:
+        everybody = world.services.items()
+        return {
+            key: Member(ground.request(service), endpoints.get(key))
+            for key, service in everybody
+            if service.type == "LoadBalancer"
+        }
+    members = dict(memo.members)
+    for key in _changed(memo.world.services, world.services):
+        members.pop(key, None)
+        service = world.services.get(key)
+        if service is not None and service.type == "LoadBalancer":
+            members[key] = Member(ground.request(service), endpoints.get(key))
+    for key in _changed(memo.endpoints, endpoints) & members.keys():
+        members[key] = Member(members[key].request, endpoints.get(key))
     return members
 
 
-def _by_source(members: Iterable[Member]) -> dict[str, list[Member]]:
+def _changed(before: Mapping[Key, object], after: Mapping[Key, object]) -> set[Key]:
+    """Of which there is another one now, or none, or one for the first time."""
+    if before is after:
+        return set()
+    return {key for key, found in after.items() if before.get(key) is not found} | (before.keys() - after.keys())
+
+
+def _by_source(members: Mapping[Key, Member]) -> dict[str, list[Member]]:
     groups: dict[str, list[Member]] = {}
-    for member in members:
+    for member in members.values():
         request = member.request
         if not request.foreign:
             groups.setdefault(request.origin.key.name if request.origin else "", []).append(member)
     return groups
 
 
-def _joined(memo: Memo) -> Plan:
-    services: dict[Key, ServicePlan] = {}
-    vips: dict[IPAddress, Vip] = {}
-    claims: dict[IPAddress, Claim] = {}
-    usage: dict[Reference, Used] = {}
-    groups = [group for _, group in sorted(memo.groups.items())]
-    for group in groups:
-        services.update(group.services)
-        vips.update(group.vips)
-        claims.update(group.claims)
-        usage.update(group.used)
+def _joined(memo: Memo, before: Plan, known: Mapping[str, Group]) -> Plan:
+    now, then = list(memo.groups.values()), list(known.values())
+    usage = {reference: used for group in now for reference, used in group.used.items()}
     return Plan(
-        services,
-        vips,
-        claims,
+        joined([group.services for group in now], [group.services for group in then], before.services),
+        joined([group.vips for group in now], [group.vips for group in then], before.vips),
+        joined([group.claims for group in now], [group.claims for group in then], before.claims),
         pool_statuses(memo.ground, usage),
-        (*memo.ground.problems, *chain.from_iterable(group.problems for group in groups)),
+        (*memo.ground.problems, *chain.from_iterable(group.problems for group in now)),
         _foreign(memo.members.values()),
         memo,
     )

@@ -14,6 +14,9 @@ from mlbd.model.selector import LabelSelector, any_matches
 
 FAMILIES = (4, 6)
 
+#: A search over more taken addresses than this is not worth noting address by address: the pool is all but full.
+LONG_WAY = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -59,7 +62,7 @@ class Source:
         return self.scope is None or self.scope.admits(namespace, labels)
 
     def __contains__(self, address: IPAddress) -> bool:
-        return any(address in entry for entry in self.usable) and not self._buggy(address)
+        return any(address in entry for entry in self.usable) and not self.buggy(address)
 
     def wrote(self, address: IPAddress) -> bool:
         """Within the ranges as written, whether or not it may be given out."""
@@ -67,9 +70,9 @@ class Source:
 
     def withheld(self, address: IPAddress) -> bool:
         """In its ranges, yet never given out."""
-        return address in self.reserved or self._buggy(address)
+        return address in self.reserved or self.buggy(address)
 
-    def _buggy(self, address: IPAddress) -> bool:
+    def buggy(self, address: IPAddress) -> bool:
         return self.avoid_buggy and address.version == 4 and int(address) & 0xFF in (0, 0xFF)
 
     @cached_property
@@ -104,9 +107,12 @@ class Span:
         return entry.address(entry.last + 1 + index - self.ends[place])
 
     def index(self, address: IPAddress) -> int:
-        """The number of an address that is in it."""
-        place = next(place for place, entry in enumerate(self.ranges) if address in entry)
-        return self.ends[place] - 1 - (self.ranges[place].last - int(address))
+        """The number of an address. Raises ValueError for one that is not in it."""
+        number = int(address)
+        for entry, end in zip(self.ranges, self.ends, strict=True):
+            if entry.first <= number <= entry.last:
+                return end - 1 - (entry.last - number)
+        raise ValueError(f"{address} is in none of the ranges")
 
 
 class Free:
@@ -133,11 +139,20 @@ class Free:
         for _ in range(2):
             while (index := self._free_from(index)) < self.span.size:
                 address = self.span.address(index)
-                if not self._source.withheld(address):
+                if not self._source.buggy(address):  # reserved ones are passed over from the start
                     return address
                 self._pass_over(index)
             index = 0
         return None
+
+    def passed(self, start: int, found: IPAddress) -> list[IPAddress] | None:
+        """What a search from number `start` went by until it found an address, that one included; None when it is too
+        much to list."""
+        first = start % self.span.size
+        steps = (self.span.index(found) - first) % self.span.size
+        if steps > LONG_WAY:
+            return None
+        return [*(self.span.address((first + step) % self.span.size) for step in range(steps)), found]
 
     def _free_from(self, index: int) -> int:
         steps = []

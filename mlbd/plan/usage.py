@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mlbd.model.address import IPAddress
 from mlbd.model.reference import Reference
 from mlbd.model.status import PoolStatus
 
@@ -34,8 +35,8 @@ def used(allotments: Iterable[Allotment]) -> dict[Reference, Used]:
 
 
 def _used(allotments: list[Allotment]) -> Used:
-    given = {(slot.family, slot.address) for each in allotments for slot in each.slots if slot.address is not None}
-    ipv4 = sum(family == 4 for family, _ in given)
+    given = frozenset[IPAddress]().union(*(each.addresses for each in allotments))
+    ipv4 = sum(address.version == 4 for address in given)
     return Used(ipv4, len(given) - ipv4, len(allotments))
 
 

@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlbd.model.address import parse_address
+from mlbd.model.address import parse_address, parse_range
 from mlbd.model.core import IPFamilyPolicy, Node, Port, Service, TrafficPolicy
-from mlbd.model.reference import Key
+from mlbd.model.reference import Key, Reference
+from mlbd.plan.ipam import allot
 from mlbd.plan.plan import plan
-from mlbd.plan.requests import MOST_SLOTS
+from mlbd.plan.requests import MOST_SLOTS, Choice, Request, request
+from mlbd.plan.sources import Free, Source
 
 from .builders import (
     added,
@@ -292,3 +294,103 @@ def test_every_node_gives_the_same_addresses() -> None:
     what = world(*nodes(5), pool_class(**DEFAULT), *services)
     first, *others = plans(what, [f"node-{number}" for number in range(1, 6)])
     assert all(other.vips == first.vips for other in others)
+
+
+CROWD = ("10.0.0.0/28", "10.9.0.0/27")
+NAMES = [f"s{number}" for number in range(14)]
+CROWDED = st.builds(
+    service,
+    name=st.sampled_from(NAMES),
+    count=st.sampled_from(["1", "2", "3", "5"]),
+    pins=st.sampled_from(["", "", "", "10.0.0.5", "10.0.0.6,10.0.0.7", ",10.0.0.12"]),
+    share=st.sampled_from(["", "", "", "k", "l"]),
+    ports=st.sampled_from([(Port("TCP", 80),), (Port("TCP", 443),)]),
+    created=st.sampled_from(["", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"]),
+    ingress=st.sampled_from([(), (), (), ("10.0.0.7",), ("10.0.0.5", "10.0.0.9"), ("10.9.0.3",)]),
+)
+
+
+@given(
+    st.integers(1, 2),
+    st.booleans(),
+    st.lists(CROWDED, max_size=14, unique_by=lambda each: each.key),
+    st.lists(st.lists(CROWDED | st.sampled_from(NAMES), min_size=1, max_size=2), min_size=1, max_size=5),
+)
+@settings(max_examples=400, deadline=None)
+def test_who_is_not_served_again_would_get_the_same(
+    pools: int, is_class: bool, start: list[Service], rounds: list[list[Service | str]]
+) -> None:
+    """In sources so small that Services are in each other's way, with a Service added, changed or (a name) removed."""
+    kind, name = ("MetalLoadBalancerClass", "public") if is_class else ("IPAddressPool", "")
+    ranges = [tuple(map(parse_range, CROWD))] if is_class else [(parse_range(text),) for text in CROWD[:pools]]
+    sources = {
+        name or f"pool-{number}": Source(Reference(kind, Key("", name or f"pool-{number}")), each, trimmed=is_class)
+        for number, each in enumerate(ranges)
+    }
+
+    def wish(each: Service) -> Request:
+        return request(each, Choice(name))
+
+    wishes = {each.key.name: wish(each) for each in start}
+    known = allot(wishes.values(), sources)
+    for changes in rounds:
+        for change in changes:
+            if isinstance(change, str):
+                wishes.pop(change, None)
+            else:
+                wishes[change.key.name] = wish(change)
+        known = allot(wishes.values(), sources, known)
+        assert known == allot(wishes.values(), sources)
+
+
+def test_only_services_near_a_change_are_served_again() -> None:
+    source = Source(Reference("IPAddressPool", Key("", "pool")), (parse_range("10.0.0.0/16"),))
+    wishes = [request(service(f"web-{number}", "3"), Choice()) for number in range(300)]
+    before = allot(wishes, {"pool": source})
+    after = allot([*wishes, request(service("new", "3"), Choice())], {"pool": source}, before)
+    taken_over = {id(each) for each in before} & {id(each) for each in after}
+    assert len(taken_over) > 290
+
+
+def test_a_full_pool_is_not_given_out_anew_when_nobody_asks() -> None:
+    source = Source(Reference("IPAddressPool", Key("", "pool")), (parse_range("10.0.0.0/29"),))
+    wishes = [request(service(f"web-{number}", "3"), Choice()) for number in range(3)]
+    before = allot(wishes, {"pool": source})
+    assert any(slot.refusal for each in before for slot in each.slots)
+    again = allot(wishes, {"pool": source}, before)
+    assert all(one is other for one, other in zip(before, again, strict=True))
+
+
+def test_a_pool_that_has_room_again_is_seen_by_who_had_to_take_another() -> None:
+    ranges = {"a": "10.0.0.0/30", "b": "10.0.1.0/30"}
+    sources = {
+        name: Source(Reference("IPAddressPool", Key("", name)), (parse_range(text),)) for name, text in ranges.items()
+    }
+    old = [request(service(f"old-{number}", created="2020-01-01T00:00:00Z"), Choice()) for number in range(4)]
+    young = request(service("young"), Choice())
+    before = allot([*old, young], sources)
+    after = allot([*old[1:], young], sources, before)
+    assert [each[-1].source for each in (before, after)] == [sources["b"], sources["a"]]
+
+
+def test_a_search_tells_what_it_went_by_even_round_the_end() -> None:
+    source = Source(Reference("IPAddressPool", Key("", "pool")), (parse_range("10.0.0.0/28"),))
+    free = Free(source, 4)
+    for last in (14, 15, 0):
+        free.take(parse_address(f"10.0.0.{last}"))
+    found = free.find(30)
+    assert found == parse_address("10.0.0.1")
+    assert free.passed(30, found) == [parse_address(f"10.0.0.{last}") for last in (14, 15, 0, 1)]
+
+
+def test_moves_that_cause_others_are_followed_to_the_end() -> None:
+    """And who looked again and got the same has the very same allotment."""
+    sources = {"pool": Source(Reference("IPAddressPool", Key("", "pool")), (parse_range("10.0.0.0/26"),))}
+    wishes = [request(service(f"web-{number}"), Choice()) for number in range(60)]
+    before = allot(wishes, sources)
+    for gone in wishes:
+        rest = [each for each in wishes if each is not gone]
+        after = allot(rest, sources, before)
+        assert after == allot(rest, sources)
+        had = {each.key: each for each in before}
+        assert all(had[each.key] is each for each in after if had[each.key] == each)

@@ -68,6 +68,8 @@ CHANGES = st.lists(
             lambda what: added(what, pool_class("public", "192.0.2.0/29", is_default=True)),
             lambda what: added(what, pool("pool", "203.0.113.0/28")),
             lambda what: added(what, advertisement(interfaces=("eth0",))),
+            lambda what: added(what, replace(endpoints(service("pods"), "node-1"), service=service("local").key)),
+            lambda what: without(what, endpoints(service("pods"))),
             lambda what: without(what, service("web")),
             lambda what: without(what, node("node-1")),
             lambda what: without(what, pool_class("second")),
@@ -127,17 +129,51 @@ def test_an_ineligible_node_that_joins_is_noticed_by_known_orders() -> None:
     assert same(plan(more, "node-1", plan(what, "node-1")), plan(more, "node-1"))
 
 
-def test_a_group_in_which_nothing_changed_is_taken_over() -> None:
-    web, other = service("web"), service("other", load_balancer_class="second")
-    what = world(*nodes(3), DEFAULT, pool_class("second", "198.51.100.0/28"), web, other)
+def test_what_did_not_change_is_the_very_same_object() -> None:
+    """The daemon sees by it what is not to be done."""
+    many = [service(f"web-{number}", "3") for number in range(40)]
+    wide = pool_class("public", "10.0.0.0/16", is_default=True)
+    other = service("other", load_balancer_class="second")
+    slices = [endpoints(each, "node-1") for each in many]
+    what = world(*nodes(3), wide, pool_class("second", "198.51.100.0/28"), *many, other, *slices)
     before = plan(what, "node-1")
-    after = plan(added(what, replace(other, created="2020")), "node-1", before)
-    assert after.services[web.key] is before.services[web.key]
-    assert after.services[other.key] is not before.services[other.key]
+    for changed in (
+        added(what, service("new", "2")),
+        added(what, replace(many[0], ports=(Port("UDP", 53),))),
+        added(what, replace(many[0], created="2020-01-01T00:00:00Z")),
+        added(what, endpoints(many[0], "node-2")),
+        without(what, many[0]),
+    ):
+        after = plan(changed, "node-1", before)
+        assert same(after, plan(changed, "node-1"))
+        for each in (*many[1:], other):
+            assert after.services[each.key] is before.services[each.key]
+            for slot in after.services[each.key].slots:
+                assert slot.address is not None
+                assert after.vips[slot.address] is before.vips[slot.address]
+                assert after.claims[slot.address] is before.claims[slot.address]
+
+
+def test_a_change_that_concerns_no_address_leaves_them_all_as_they_were() -> None:
+    web, api = service("web", "3"), service("api", selector={"app": "api"})
+    what = world(*nodes(3), DEFAULT, web, api, endpoints(api, "node-1"))
+    before = plan(what, "node-1")
+    for changed in (
+        added(what, replace(web, labels={"app": "web"})),
+        added(what, endpoints(api, "node-2")),
+        added(what, service("foreign", load_balancer_class="theirs")),
+        added(what, service("inside", type="ClusterIP")),
+    ):
+        after = plan(changed, "node-1", before)
+        assert after.vips is before.vips and after.claims is before.claims
+    assert plan(what, "node-1", before) is before
+    assert plan(replace(what), "node-1", before).services is before.services
 
 
 def test_the_plan_of_another_node_is_no_help_but_no_harm() -> None:
-    what = world(*nodes(3), DEFAULT, service(count="3"))
+    edge = pool_class(is_default=True, node_selector={"role": "edge"})
+    what = world(node("node-1", role="edge"), node("node-2"), edge, service(count="3"))
+    assert plan(what, "node-1").claims and not plan(what, "node-2").claims
     assert same(plan(what, "node-2", plan(what, "node-1")), plan(what, "node-2"))
 
 
