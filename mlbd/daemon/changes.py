@@ -14,6 +14,9 @@ from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 
+CONFLICT = "AddressConflict"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An Event without its number and time; `severity` is None when nothing is wrong."""
@@ -68,10 +71,17 @@ def _moves(before: Desired, after: Desired) -> Iterator[Change]:
 
 
 def problem_changes(before: frozenset[Problem], after: frozenset[Problem]) -> Iterator[Change]:
+    """A conflict is told when the reflex hears of it, with its address (vip_change), and not again here."""
     for problem in sorted(after - before, key=_problem_order):
-        yield Change(problem.reason, problem.object, problem.message, severity=problem.severity)
+        if problem.reason != CONFLICT:
+            yield Change(problem.reason, problem.object, problem.message, _service(problem), severity=problem.severity)
     for problem in sorted(before - after, key=_problem_order):
-        yield Change("Resolved", problem.object, f"no longer: {problem.message}")
+        yield Change("Resolved", problem.object, f"no longer: {problem.message}", _service(problem))
+
+
+def _service(problem: Problem) -> str:
+    kind, _, name = problem.object.partition(" ")
+    return name if kind == "Service" else ""
 
 
 def _problem_order(problem: Problem) -> tuple[str, str, str]:
@@ -102,7 +112,7 @@ def vip_change(report: VipChanged | ConflictSeen, service: str, announced: bool)
             return Change("AddressAnnounced", f"Service {service}", f"{address} is announced here", service, address)
         case VipChanged(_, State.CONFLICT, mac, link):
             text = f"cannot take {address}: {mac} on {link} has it"
-            return Change("AddressConflict", f"Service {service}", text, service, address, Severity.WARNING)
+            return Change(CONFLICT, f"Service {service}", text, service, address, Severity.WARNING)
         case VipChanged(_, State.SILENT | State.STANDBY) if announced:
             return Change(
                 "AddressWithdrawn", f"Service {service}", f"{address} is no longer announced here", service, address

@@ -59,6 +59,13 @@ def test_a_plan_that_was_made_anew_and_says_the_same_is_no_change() -> None:
     assert told(planned(CLASS, *NODES, WEB), planned(CLASS, *NODES, WEB)) == []
 
 
+def test_a_problem_of_a_service_is_found_under_its_name() -> None:
+    problem = Problem(Severity.ERROR, "Service shop/web", "NoReadyEndpoint", "cannot announce it")
+    (come,) = problem_changes(frozenset(), frozenset({problem}))
+    (gone,) = problem_changes(frozenset({problem}), frozenset())
+    assert (come.service, gone.service) == ("shop/web", "shop/web")
+
+
 def test_problems_that_come_and_go() -> None:
     one = Problem(Severity.ERROR, "b.yaml", "BrokenFile", "cannot read b.yaml")
     two = Problem(Severity.WARNING, "a.yaml", "ForeignKind", "cannot use it")

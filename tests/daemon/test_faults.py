@@ -28,7 +28,9 @@ def test_a_killed_reflex_is_replaced_and_announces_again(lone: Cluster, addresse
         lone.asker.wait_for_holder(address, lone.first.mac)
     assert lone.first.reflex() != old
     assert lone.first.get("status")["reflex"]["restarts"] == 1
-    assert lone.first.problem("ReflexFailed")["message"].startswith("cannot keep the reflex running: it ended ")
+    lone.first.wait_until_well()
+    told = [event["message"] for event in lone.first.client.lines("events", follow=False)]
+    assert any(message.startswith("cannot keep the reflex running: it was killed by SIGKILL; ") for message in told)
 
 
 def announced(asker: Asker, address: str, since: int) -> list[str]:
@@ -236,7 +238,9 @@ def test_an_address_of_somebody_else_is_not_taken_until_it_is_free(lab: Lab) -> 
         wait_for(lambda: not daemon.bound(), what="nothing bound")
         assert not daemon.holds()
         assert daemon.mlbctl("status").returncode == 1
-        assert {event["object"] for event in daemon.events("AddressConflict")} == {"Service shop/web"}
+        events = daemon.events("AddressConflict")
+        assert {event["service"] for event in events} == {"shop/web"}
+        assert sorted(event["address"] for event in events) == sorted(taken), "told once each"
         for address in taken:
             lone.asker.wait_for_holder(address, mac)
         stranger.links["eth0"].down()
