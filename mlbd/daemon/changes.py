@@ -13,7 +13,6 @@ from mlbd.model.status import Problem, Severity
 from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.vip import State
 
-
 CONFLICT = "AddressConflict"
 
 

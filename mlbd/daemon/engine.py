@@ -32,7 +32,7 @@ from mlbd.model.explanation import Explanation
 from mlbd.model.link import Link as HostLink
 from mlbd.model.link import Unusable, unusable
 from mlbd.model.settings import Settings
-from mlbd.model.status import Event, Problem, Severity, Status, VipState
+from mlbd.model.status import Event, Problem, Severity, Status
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
@@ -108,8 +108,7 @@ class Engine:
                     await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS)
 
     async def close(self) -> None:
-        """Stop answering first, then leave nothing behind."""
-        await self._reflex.close()
+        """After run() has ended, and the reflex with it: leave nothing behind."""
         await self._addresses.close()
         self._firewall.close()
         self._links.close()
@@ -177,12 +176,11 @@ class Engine:
 
     def _held(self) -> frozenset[IPAddress]:
         """Addresses that belong on this host: those it stands first for, unless somebody else's host has them."""
-        states = self._reflex.status(0).vips
+        taken = {address for address, report in self._reflex.vips.items() if report.state is State.CONFLICT}
         return frozenset(
             address
             for address, claim in self._desired.claims.items()
-            if claim.order[0] == self.settings.node
-            and not (address in states and states[address].state.value == VipState.CONFLICT)
+            if claim.order[0] == self.settings.node and address not in taken
         )
 
     def _guarded(self, bound: frozenset[IPAddress]) -> Mapping[IPAddress, frozenset[Port]] | None:

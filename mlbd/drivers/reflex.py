@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 from mlbd.proto.neighbor.control import (
+    MAX_LINE,
     ConflictSeen,
     LinkChanged,
     Links,
@@ -40,7 +41,6 @@ _LONGEST_BACK_OFF: Final = 5.0
 _STABLE: Final = 10.0  # seconds alive after which the next death counts as the first
 _STABLE_PONGS: Final = round(_STABLE / PING_INTERVAL)
 _GRACE: Final = 1.0  # seconds in which it is to end by itself
-_LONGEST_LINE: Final = 1 << 20
 _NO_PONG: Final = Pong(0, {}, 0)
 _HELP: Final = "a new one is started by itself, `journalctl -u mlbd` tells more"
 
@@ -104,7 +104,6 @@ class Reflex:
         self._child: _Child | None = None
         self._problem: str | None = None
         self._restarts = 0
-        self._closed = asyncio.Event()
         self._held: set[Address] = set()
 
     async def apply(self, links: Iterable[Link], claims: Iterable[Claim]) -> None:
@@ -120,6 +119,11 @@ class Reflex:
         if new_links:
             self._send([encode(Links(links))])
         self._send(claim_lines(changed, dropped))
+
+    @property
+    def vips(self) -> Mapping[Address, VipChanged]:
+        """The reflex's last word about each address that it spoke of."""
+        return self._vips
 
     def status(self, now: float) -> ChildStatus:
         """`now` is the event loop's clock."""
@@ -144,36 +148,25 @@ class Reflex:
         )
 
     async def run(self) -> None:
-        """Keeps one reflex alive until `close`: restarts it at once the first time, with back-off after that."""
+        """Keeps one reflex alive until cancelled: restarts it at once the first time, with back-off after that. When
+        it is cancelled the reflex ends first; nothing is announced on leaving."""
         loop = asyncio.get_running_loop()
         back_off = 0.0
-        while not self._closed.is_set():
+        while True:
             started = loop.time()
             try:
                 await self._live(relapse=back_off > _FIRST_BACK_OFF)
             except OSError as error:
                 self._problem = f"cannot start the reflex: {error.strerror}; it is tried again, see the journal"
-            if self._closed.is_set():
-                return
             self._restarts += 1
             back_off = 0.0 if loop.time() - started > _STABLE else back_off
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), back_off)
+            await asyncio.sleep(back_off)
             back_off = min(max(2 * back_off, _FIRST_BACK_OFF), _LONGEST_BACK_OFF)
-
-    async def close(self) -> None:
-        """The reflex ends with its control socket; nothing is announced on leaving."""
-        self._closed.set()
-        if self._child is not None:
-            self._child.writer.close()
-            await self._child.process.wait()
 
     async def _live(self, relapse: bool) -> None:
         """One life of the reflex, from start to end."""
         child = self._child = await _spawn()
         child.relapse, child.ready = relapse, self._restarts == 0
-        if self._closed.is_set():
-            child.writer.close()
         self._send(self._everything())
         pinger = asyncio.create_task(self._ping(child))
         try:
@@ -184,22 +177,10 @@ class Reflex:
         finally:
             pinger.cancel()
             self._child = None
-            await self._end(child)
-
-    async def _end(self, child: _Child) -> None:
-        """It ends with its control socket. Only one that cannot is killed: asyncio loses how a process ended when it is
-        sent a signal just then."""
-        child.writer.close()
-        try:
-            code = await asyncio.wait_for(child.process.wait(), _GRACE)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                child.process.kill()
-            code = await child.process.wait()
-        if not self._closed.is_set():
-            reason = f"it did not answer {STUCK_AFTER} pings" if child.stuck else _ending(code)
-            self._problem = f"cannot keep the reflex running: {reason}; {_HELP}"
-            self._fall_silent()
+            code = await _end(child)
+        reason = f"it did not answer {STUCK_AFTER} pings" if child.stuck else _ending(code)
+        self._problem = f"cannot keep the reflex running: {reason}; {_HELP}"
+        self._fall_silent()
 
     def _fall_silent(self) -> None:
         """Nobody speaks for what it held; `_held` stays, so that the next one need not probe it."""
@@ -271,6 +252,18 @@ def _silenced(vips: Mapping[Address, VipChanged]) -> Iterator[tuple[Address, Vip
             yield address, VipChanged(address, State.SILENT)
 
 
+async def _end(child: _Child) -> int:
+    """It ends with its control socket, and with which code. Only one that cannot end is killed: asyncio loses how a
+    process ended when it is sent a signal just then."""
+    child.writer.close()
+    try:
+        return await asyncio.wait_for(child.process.wait(), _GRACE)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            child.process.kill()
+        return await child.process.wait()
+
+
 async def _spawn() -> _Child:
     ours, theirs = socket.socketpair()
     with theirs:
@@ -281,5 +274,5 @@ async def _spawn() -> _Child:
         except BaseException:
             ours.close()
             raise
-    reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
+    reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
     return _Child(process, reader, writer)

@@ -58,8 +58,8 @@ class Node:
         try:
             yield
         finally:
-            await self.reflex.close()
-            await running
+            running.cancel()
+            await asyncio.wait([running])
 
     def play(self, scene: Callable[[], Awaitable[None]]) -> None:
         async def whole() -> None:
