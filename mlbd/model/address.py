@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, summarize_address_range
 
+from .wording import shown
+
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
+
+_LENGTH = re.compile("[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,9 @@ def _cidr(text: str) -> AddressRange:
     address, slash, length = text.partition("/")
     first = parse_address(address)
     if not slash:
-        raise ValueError(f"{text!r} is neither a CIDR nor a range: write {text}/{first.max_prefixlen} for one address")
-    if not (length.isascii() and length.isdigit() and int(length) <= first.max_prefixlen):
-        raise ValueError(f"the prefix length of {text!r} is not a number from 0 to {first.max_prefixlen}")
+        raise ValueError(f"{first} is neither a CIDR nor a range: write {first}/{first.max_prefixlen} for one address")
+    if not (_LENGTH.fullmatch(length) and int(length) <= first.max_prefixlen):
+        raise ValueError(f"the prefix length of {shown(text)} is not a number from 0 to {first.max_prefixlen}")
     host_bits = first.max_prefixlen - int(length)
     network = int(first) >> host_bits << host_bits
     return AddressRange(first.version, network, network | (1 << host_bits) - 1, int(length))
@@ -79,11 +84,11 @@ def _span(first_text: str, last_text: str) -> AddressRange:
 
 
 def parse_address(text: str) -> IPAddress:
-    """An IPv4 or IPv6 address without a zone. Raises ValueError that quotes the text."""
+    """An IPv4 or IPv6 address without a zone. Raises ValueError that quotes the text, cut when long."""
     try:
         address = ip_address(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not an IP address") from None
+        raise ValueError(f"{shown(text)} is not an IP address") from None
     if isinstance(address, IPv6Address) and address.scope_id:
-        raise ValueError(f"{text!r} has a zone, which means nothing on another host")
+        raise ValueError(f"{shown(text)} has a zone, which means nothing on another host")
     return address

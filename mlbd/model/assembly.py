@@ -10,9 +10,11 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from .manifest import WORLD_FIELDS, Contents, Identity
+from .problems import FileProblems
 from .reference import Key, Reference
 from .status import Problem, Severity
 from .world import Object, World
@@ -109,13 +111,16 @@ class Assembly:
             del self._changes[identity.world_field]
 
     def _duplicates(self) -> Iterator[Problem]:
+        files: dict[str, FileProblems] = {}
         for identity in sorted(self._contested):
             first, *others = (self._files[origin] for origin in self._claims[identity])
             about = _reference(identity, first.objects[identity])
+            why = f"{first.source} has it too and comes first, take one of them out"
             for other in others:
-                advice = "has it too and comes first, take one of them out"
-                message = f"cannot use {about} of {other.source}: {first.source} {advice}"
-                yield Problem(Severity.ERROR, about, "DuplicateObject", message, file=other.source)
+                failure = f"cannot use {about} of {other.source}"
+                file = files.setdefault(other.source, FileProblems(other.source))
+                file.add(Severity.ERROR, about, "DuplicateObject", failure, why)
+        return chain.from_iterable(file.all() for file in files.values())
 
 
 def _changed(objects: Mapping[Key, Object], changes: Mapping[Key, Object | None]) -> dict[Key, Object]:

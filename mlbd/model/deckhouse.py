@@ -21,6 +21,9 @@ CLASS_CONDITION = "network.deckhouse.io/load-balancer-class"
 #: A MetalLoadBalancerPool (BGP), before metallb.io/address-pool.
 POOL = "network.deckhouse.io/load-balancer-pool"
 
+#: As Reference.kind names the class below.
+CLASS_KIND = "MetalLoadBalancerClass"
+
 
 @dataclass(frozen=True, slots=True)
 class MetalLoadBalancerClass:

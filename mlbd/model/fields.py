@@ -6,16 +6,16 @@ in Kubernetes. Every reader notes the name it was asked for, so that what nobody
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 from sys import intern
 from typing import Any, TypeVar
 
 from .address import AddressRange, IPAddress, parse_address, parse_range
-from .wording import alternatives, how_to_write_text, kind_of, shown, shown_key
+from .wording import closest, described, how_to_write_text, kind_of, listed, shown, shown_key
 
 Default = TypeVar("Default")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -27,22 +27,32 @@ UINT32_MAX = (1 << 32) - 1
 
 
 class Invalid(ValueError):
-    """A field that cannot be used: its path (`spec.addresses[1]`), what is wrong with it and what to write instead."""
+    """A field that cannot be used: its path (`spec.addresses[1]`), what is wrong with it and what to write instead.
+    A problem that takes long to put in words is a function: only so many of a file's are ever told."""
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
+    def __init__(self, field: str, problem: str | Callable[[], str]) -> None:
+        super().__init__(field, problem)
         self.field = field
-        self.problem = problem
+        self._problem = problem
+
+    @property
+    def problem(self) -> str:
+        return self._problem if isinstance(self._problem, str) else self._problem()
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.problem}" if self.field else self.problem
 
 
 class Fields:
     """One mapping of a manifest and the path that led to it. Every reader raises Invalid for a value that it cannot
-    use, and answers an absent one with the default that it was given."""
+    use, and answers an absent one with the default that it was given. No message shows a value of a `secret` mapping or
+    one that stands below a name with "password" in it."""
 
-    __slots__ = ("_children", "_read", "_values", "path")
+    __slots__ = ("_children", "_read", "_secret", "_values", "path")
 
-    def __init__(self, values: Mapping[Any, Any], path: str = "") -> None:
+    def __init__(self, values: Mapping[Any, Any], path: str = "", secret: bool = False) -> None:
         self.path = path
+        self._secret = secret
         self._values = values
         self._read: set[str] = set()
         self._children: list[Fields] = []
@@ -52,6 +62,15 @@ class Fields:
 
     def invalid(self, name: str, problem: str) -> Invalid:
         return Invalid(self.at(name), problem)
+
+    def wrong_type(self, name: str, value: Any, advice: str) -> Invalid:
+        return self.invalid(name, f"is {kind_of(value) if self.hides(name) else described(value)}: {advice}")
+
+    def no_text(self, name: str, value: Any) -> Invalid:
+        return self.wrong_type(name, value, "write it in quotes" if self.hides(name) else how_to_write_text(value))
+
+    def hides(self, name: str) -> bool:
+        return self._secret or "password" in self.at(name).lower()
 
     def value(self, name: str) -> Any:
         """Whatever stands there, None when absent."""
@@ -84,14 +103,14 @@ class Fields:
         if value is None:
             return default
         if type(value) is not str:
-            raise self.invalid(name, f"is {kind_of(value)}: {how_to_write_text(value)}")
+            raise self.no_text(name, value)
         return value
 
     def secret(self, name: str) -> str:
         """A text that no message may show."""
         value = self.value(name)
         if value is not None and type(value) is not str:
-            raise self.invalid(name, "is not a text: write it in quotes")
+            raise self.invalid(shown_key(name), "is not a text: write it in quotes")
         return value or ""
 
     def boolean(self, name: str, default: bool) -> bool:
@@ -99,7 +118,7 @@ class Fields:
         if value is None:
             return default
         if type(value) is not bool:
-            raise self.invalid(name, f"is {kind_of(value)}: write true or false, without quotes")
+            raise self.wrong_type(name, value, "write true or false, without quotes")
         return value
 
     def integer(self, name: str, low: int, high: int, default: Default) -> int | Default:
@@ -107,7 +126,7 @@ class Fields:
         if value is None:
             return default
         if type(value) is not int:
-            raise self.invalid(name, f"is {kind_of(value)}: write a whole number from {low} to {high}, without quotes")
+            raise self.wrong_type(name, value, f"write a whole number from {low} to {high}, without quotes")
         if not low <= value <= high:
             raise self.invalid(name, f"is {shown(value)}: write a number from {low} to {high}")
         return value
@@ -118,7 +137,7 @@ class Fields:
         try:
             return kind(text)
         except ValueError:
-            choices = alternatives(member.value for member in kind)
+            choices = listed((member.value for member in kind), "or")
             raise self.invalid(name, f"is {shown(text)}: write {choices}") from None
 
     def duration(self, name: str) -> float | None:
@@ -128,7 +147,7 @@ class Fields:
             return None
         seconds = parse_duration(value) if type(value) is str else None
         if seconds is None:
-            raise self.invalid(name, f"is {kind_of(value)}: write a duration such as 100ms, 30s or 1m30s")
+            raise self.wrong_type(name, value, "write a duration such as 100ms, 30s or 1m30s")
         return seconds
 
     def address(self, name: str) -> IPAddress | None:
@@ -159,7 +178,7 @@ class Fields:
         values = self.items(name)
         for index, value in enumerate(values):
             if type(value) is not str:
-                raise self.invalid(f"{name}[{index}]", f"is {kind_of(value)}: {how_to_write_text(value)}")
+                raise self.no_text(f"{name}[{index}]", value)
         return tuple(values)
 
     def unique_texts(self, name: str) -> tuple[str, ...]:
@@ -198,20 +217,19 @@ class Fields:
             return NOTHING
         for key, value in values.items():
             if type(key) is not str:
-                raise self.invalid(
-                    name, f"has the name {shown(key)}, which is {kind_of(key)}: {how_to_write_text(key)}"
-                )
+                found = f"has the name {shown(key)}, which is {kind_of(key)}"
+                raise self.invalid(name, f"{found}: {how_to_write_text(key)}")
             if type(value) is not str:
-                raise self.invalid(f"{name}[{key}]", f"is {kind_of(value)}: {how_to_write_text(value)}")
+                raise self.no_text(f"{name}[{shown_key(key)}]", value)
         return {intern(key): intern(value) for key, value in values.items()}
 
     def metadata(self) -> Fields:
         """The object's metadata, in which anybody may leave what nobody here reads (meta/v1 ObjectMeta)."""
-        return Fields(self._mapping("metadata"), "metadata")
+        return Fields(self._mapping("metadata"), "metadata", self._secret)
 
     def child(self, name: str) -> Fields:
         """The mapping of that name, an empty one when absent."""
-        child = Fields(self._mapping(name), self.at(name))
+        child = Fields(self._mapping(name), self.at(name), self._secret)
         self._children.append(child)
         return child
 
@@ -221,7 +239,7 @@ class Fields:
         for index, value in enumerate(self.items(name)):
             if not isinstance(value, dict):
                 raise self.invalid(f"{name}[{index}]", f"is {kind_of(value)}: write a mapping")
-            children.append(Fields(value, f"{self.at(name)}[{index}]"))
+            children.append(Fields(value, f"{self.at(name)}[{index}]", self._secret))
         self._children += children
         return children
 
@@ -237,11 +255,14 @@ class Fields:
         """Raises Invalid for a name, here or further down, that no reader was asked for."""
         for name in self._values:
             if name not in self._read:
-                close = difflib.get_close_matches(str(name), self._read, n=1)
-                advice = f"did you mean {close[0]}?" if close else "take it out"
-                raise Invalid(self.at(shown_key(name)), f"there is no such field: {advice}")
+                raise Invalid(self.at(shown_key(name)), partial(_no_such_field, shown_key(name), self._read))
         for child in self._children:
             child.refuse_unread()
+
+
+def _no_such_field(name: str, known: set[str]) -> str:
+    close = closest(name, known)
+    return f"there is no such field: {f'did you mean {close}?' if close else 'take it out'}"
 
 
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Interface, IPv6Interface
 
+from .wording import shown
+
 ETHERNET_OCTETS = 6
 
 
@@ -52,7 +54,7 @@ def unusable(link: Link, excluded: Iterable[re.Pattern[str]] = ()) -> Unusable |
     pattern = next((pattern for pattern in excluded if pattern.search(link.name)), None)
     rules = (
         (link.loopback, Reason.LOOPBACK, "is a loopback"),
-        (pattern, Reason.EXCLUDED, f"is excluded by {pattern.pattern!r} of excludeInterfaces" if pattern else ""),
+        (pattern, Reason.EXCLUDED, f"is excluded by {shown(pattern.pattern)} of excludeInterfaces" if pattern else ""),
         (link.master, Reason.ENSLAVED, f"is a port of {link.master}, which is used in its place"),
         (link.noarp, Reason.NO_ARP, "does not resolve addresses (NOARP)"),
         (len(link.mac) != ETHERNET_OCTETS, Reason.NO_MAC, "has no Ethernet address"),

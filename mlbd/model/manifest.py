@@ -6,17 +6,19 @@ to keep the last good one in its place.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from . import parse_core, parse_deckhouse, parse_metallb
+from .deckhouse import CLASS_KIND
 from .documents import Unreadable, read_documents
 from .fields import Fields, Invalid
+from .problems import FileProblems
 from .reference import Key, Reference
 from .status import Problem, Severity
-from .wording import shown
+from .wording import closest, shown
 from .world import Object
 
 #: A longer file is not read: it would hold up everything else.
@@ -39,6 +41,7 @@ class Kind(NamedTuple):
     strict: bool = True
 
 
+_SECRET = "Secret"
 _METALLB = "metallb.io"
 _DECKHOUSE = "network.deckhouse.io"
 
@@ -47,7 +50,7 @@ KINDS: Mapping[tuple[str, str], Kind] = {
     ("", "Service"): Kind("services", {"v1": parse_core.parse_service}, strict=False),
     ("", "Node"): Kind("nodes", {"v1": parse_core.parse_node}, namespaced=False, strict=False),
     ("", "Namespace"): Kind("namespaces", {"v1": parse_core.parse_namespace}, namespaced=False, strict=False),
-    ("", "Secret"): Kind("secrets", {"v1": parse_core.parse_secret}, strict=False),
+    ("", _SECRET): Kind("secrets", {"v1": parse_core.parse_secret}, strict=False),
     ("discovery.k8s.io", "EndpointSlice"): Kind(
         "endpoint_slices", {"v1": parse_core.parse_endpoint_slice}, strict=False
     ),
@@ -59,9 +62,7 @@ KINDS: Mapping[tuple[str, str], Kind] = {
     ),
     (_METALLB, "BFDProfile"): Kind("bfd_profiles", {"v1beta1": parse_metallb.parse_bfd_profile}),
     (_METALLB, "Community"): Kind("communities", {"v1beta1": parse_metallb.parse_community_aliases}),
-    (_DECKHOUSE, "MetalLoadBalancerClass"): Kind(
-        "classes", {"v1alpha1": parse_deckhouse.parse_class}, namespaced=False
-    ),
+    (_DECKHOUSE, CLASS_KIND): Kind("classes", {"v1alpha1": parse_deckhouse.parse_class}, namespaced=False),
     (_DECKHOUSE, "MetalLoadBalancerPool"): Kind(
         "load_balancer_pools", {"v1alpha1": parse_deckhouse.parse_pool}, namespaced=False
     ),
@@ -79,7 +80,16 @@ WORLD_FIELDS: Mapping[str, str] = {name: kind.world_field for (_, name), kind in
 
 
 class Foreign(Exception):
-    """An object of a kind that mlbd has no use for."""
+    """An object of a kind that mlbd has no use for: some other program's."""
+
+    def __init__(self, api_version: str, kind: str) -> None:
+        super().__init__(api_version, kind)
+        self.api_version = api_version
+        self.kind = kind
+
+    def __str__(self) -> str:
+        advice = f": did you mean {close}?" if (close := _closest_kind(self.kind)) else ""
+        return f"mlbd has no use for {shown(self.kind)} of {shown(self.api_version)}, nothing else is affected{advice}"
 
 
 class Identity(NamedTuple):
@@ -111,7 +121,7 @@ def parse(document: Mapping[Any, Any]) -> Object:
 
 
 def _open(document: Mapping[Any, Any]) -> tuple[Kind, str, Fields]:
-    fields = Fields(document)
+    fields = Fields(document, secret=document.get("kind") == _SECRET)
     fields.require("apiVersion", "kind")
     api_version, name = fields.text("apiVersion"), fields.text("kind")
     group, _, version = api_version.rpartition("/")
@@ -125,12 +135,21 @@ def _open(document: Mapping[Any, Any]) -> tuple[Kind, str, Fields]:
 
 
 def _unknown_kind(group: str, api_version: str, name: str) -> Exception:
-    """In MetalLB's and Deckhouse's groups it is a mistake; elsewhere it is some other program's object."""
-    close = difflib.get_close_matches(name, [known for _, known in KINDS], n=1)
-    advice = f": did you mean {close[0]}?" if close and close[0] != name else ""
+    """In MetalLB's and Deckhouse's groups it is a mistake."""
     if group in (_METALLB, _DECKHOUSE):
-        return Invalid("kind", f"is {shown(name)}, which {group} does not have{advice or ': take the object out'}")
-    return Foreign(f"mlbd has no use for {shown(name)} of {shown(api_version)}{advice}")
+        return Invalid("kind", partial(_no_such_kind, group, name))
+    return Foreign(api_version, name)
+
+
+def _no_such_kind(group: str, name: str) -> str:
+    close = _closest_kind(name)
+    advice = f"did you mean {close}?" if close else "take the object out"
+    return f"is {shown(name)}, which {group} does not have: {advice}"
+
+
+def _closest_kind(name: str) -> str:
+    close = closest(name, (known for _, known in KINDS))
+    return close if close != name else ""
 
 
 def identify(document: Mapping[Any, Any]) -> Identity:
@@ -154,13 +173,27 @@ def read(data: bytes, source: str) -> Contents:
 
 
 def _members(value: Any, place: str) -> Iterator[tuple[str, Any]]:
-    """The document itself, or the items of a `kind: List` as kubectl writes one."""
-    if isinstance(value, dict) and value.get("apiVersion") == "v1" and value.get("kind") == "List":
-        items = value.get("items")
-        if isinstance(items, list):
-            yield from ((f"{place}, items[{index}]", item) for index, item in enumerate(items))
-            return
-    yield place, value
+    """The document itself, or the items of a list."""
+    items = value.get("items") if isinstance(value, dict) else None
+    implied = _implied(value) if isinstance(items, list) else None
+    if implied is None:
+        yield place, value
+        return
+    for index, item in enumerate(items or ()):
+        yield f"{place}, items[{index}]", {**implied, **item} if isinstance(item, dict) else item
+
+
+def _implied(document: Mapping[Any, Any]) -> Mapping[str, str] | None:
+    """What the items of a list need not say: nothing of a `kind: List` as kubectl writes one, version and kind of a
+    ServiceList and its like as the API server does. None: the document is no list."""
+    api_version, kind = document.get("apiVersion"), document.get("kind")
+    if (api_version, kind) == ("v1", "List"):
+        return {}
+    if not isinstance(api_version, str) or not isinstance(kind, str) or not kind.endswith("List"):
+        return None
+    member = kind.removesuffix("List")
+    known = (api_version.rpartition("/")[0], member) in KINDS
+    return {"apiVersion": api_version, "kind": member} if known else None
 
 
 class _Reader:
@@ -172,12 +205,12 @@ class _Reader:
         self._objects: dict[Identity, Object] = {}
         self._refused: set[Identity] = set()
         self._places: dict[Identity, str] = {}
-        self._problems: list[Problem] = []
+        self._problems = FileProblems(source)
         self._complete = True
 
     def contents(self) -> Contents:
         refused = frozenset(self._refused - self._objects.keys())
-        return Contents(self._objects, refused, tuple(self._problems), self._complete)
+        return Contents(self._objects, refused, self._problems.all(), self._complete)
 
     def add(self, document: Any, place: str, line: int) -> None:
         """`place` is where in the file the document stands, `line` where the one it is part of starts."""
@@ -188,8 +221,8 @@ class _Reader:
         try:
             identity = identify(document)
         except Foreign as reason:
-            message = f"cannot use the object in {place} of {self._source}: {reason}"
-            self._problem(Severity.WARNING, self._source, "ForeignKind", f"{message}; nothing else is affected")
+            failure = f"cannot use the object in {place} of {self._source}"
+            self._problems.add(Severity.WARNING, self._source, "ForeignKind", failure, reason, line)
         except Invalid as invalid:
             self._unnamed(place, invalid)
         else:
@@ -199,22 +232,20 @@ class _Reader:
         reference = str(Reference(document["kind"], identity.key))
         first = self._places.setdefault(identity, place)
         if first is not place:
-            message = f"cannot use {reference} in {place}: it stands in {first} of the same file too, take one out"
-            self._problem(Severity.ERROR, reference, "DuplicateObject", message)
+            why = f"it stands in {first} of the same file too, take one out"
+            self._error(reference, "DuplicateObject", f"cannot use {reference} in {place}", why)
             return
         try:
             self._objects[identity] = parse(document)
         except Invalid as invalid:
             self._refused.add(identity)
-            self._problem(
-                Severity.ERROR, reference, "InvalidObject", f"cannot use {reference}: {invalid}", invalid.field
-            )
+            self._error(reference, "InvalidObject", f"cannot use {reference}", invalid)
 
     def _unnamed(self, place: str, invalid: Invalid) -> None:
         """A document of which not even the name can be told."""
         self._complete = False
-        message = f"cannot use the document in {place} of {self._source}: {invalid}"
-        self._problem(Severity.ERROR, self._source, "InvalidDocument", message, invalid.field)
+        failure = f"cannot use the document in {place} of {self._source}"
+        self._error(self._source, "InvalidDocument", failure, invalid)
 
-    def _problem(self, severity: Severity, about: str, reason: str, message: str, at: str = "") -> None:
-        self._problems.append(Problem(severity, about, reason, message, at, self._source, self._line))
+    def _error(self, about: str, reason: str, failure: str, why: object) -> None:
+        self._problems.add(Severity.ERROR, about, reason, failure, why, self._line)

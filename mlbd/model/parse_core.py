@@ -12,7 +12,7 @@ from .address import IPAddress
 from .core import Condition, EndpointSlice, IPFamilyPolicy, Namespace, Node, Port, Secret, Service, TrafficPolicy
 from .fields import NOTHING, Fields
 from .reference import Key
-from .wording import shown
+from .wording import shown, shown_key
 
 _SERVICE_NAME = "kubernetes.io/service-name"
 _FAMILIES = {"IPv4": 4, "IPv6": 6}
@@ -41,8 +41,8 @@ def _name(metadata: Fields, field: str, default: str) -> str:
     if not name:
         raise metadata.invalid(field, "is missing: give the object a name")
     if len(name) > 253 or "/" in name or not name.isprintable() or " " in name:
-        problem = f"is {shown(name)}: write at most 253 characters, without blanks and slashes"
-        raise metadata.invalid(field, problem)
+        found = "no name" if metadata.hides(field) else shown(name)
+        raise metadata.invalid(field, f"is {found}: write at most 253 characters, without blanks and slashes")
     return intern(name)
 
 
@@ -157,7 +157,7 @@ def _decoded(manifest: Fields, name: str, text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         problem = "is not base64: encode the value, or write it as it is under stringData"
-        raise manifest.invalid(f"data.{name}", problem) from None
+        raise manifest.invalid(f"data.{shown_key(name)}", problem) from None
 
 
 def parse_endpoint_slice(manifest: Fields) -> EndpointSlice:

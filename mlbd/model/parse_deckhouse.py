@@ -18,6 +18,7 @@ from .fields import UINT32_MAX, Fields
 from .parse_core import created, parse_key
 from .parse_metallb import hold_time
 from .reference import Key
+from .wording import shown
 
 
 class ClassType(StrEnum):
@@ -88,7 +89,7 @@ def _source_addresses(spec: Fields) -> Mapping[str, IPAddress]:
         source.require("nodeName", "address")
         node, address = source.text("nodeName"), source.address("address")
         if node in addresses:
-            raise source.invalid("nodeName", f"repeats {node!r}: a node has one source address, take one out")
+            raise source.invalid("nodeName", f"repeats {shown(node)}: a node has one source address, take one out")
         if address is not None:
             addresses[node] = address
     return addresses

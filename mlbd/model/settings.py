@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .address import parse_address
 from .documents import read_documents
 from .fields import Fields, Invalid
-from .wording import shown
+from .wording import LONGEST, shown
 
 #: Links that belong to containers, tunnels and the host itself; MetalLB's list, with the names of Cilium's VXLAN.
 EXCLUDED_INTERFACES = (
@@ -186,7 +186,7 @@ def _liveness(fields: Fields) -> Liveness:
     own, usual = fields.child("liveness"), PACES[Pace.DEFAULT]
     interval = own.duration("interval") if own.has("interval") else usual.interval
     if interval is None or not 0.01 <= interval <= 60:
-        raise own.invalid("interval", f"is {own.text('interval')}: write 10ms to 60s")
+        raise own.invalid("interval", f"is {shown(own.text('interval'))}: write 10ms to 60s")
     return Liveness(interval, own.integer("multiplier", 2, 255, usual.multiplier))
 
 
@@ -195,7 +195,7 @@ def _hold_down(fields: Fields, default: float) -> float:
     if seconds is None:
         return default
     if seconds > 86400:
-        raise fields.invalid("holdDown", f"is {fields.text('holdDown')}: write at most 24h")
+        raise fields.invalid("holdDown", f"is {shown(fields.text('holdDown'))}: write at most 24h")
     return seconds
 
 
@@ -210,7 +210,7 @@ def _pattern(fields: Fields, name: str, text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
-        raise fields.invalid(name, f"is {shown(text)}, no regular expression: {error}") from None
+        raise fields.invalid(name, f"is {shown(text)}, no regular expression: {str(error)[:LONGEST]}") from None
 
 
 def _kubernetes(fields: Fields, default: Kubernetes) -> Kubernetes:

@@ -98,6 +98,17 @@ def test_the_first_file_wins_and_the_next_takes_over() -> None:
     assert files.reasons() == []
 
 
+def test_a_copied_file_tells_so_many_duplicates_and_counts_the_rest() -> None:
+    files, text = Files(), "".join(node(f"n{n}") for n in range(100))
+    files.put(A, text)
+    files.put(B, text)
+    files.put(C, text)
+    for source in ("0/b.yaml", "1/a.yaml"):
+        assert files.reasons().count(("DuplicateObject", source)) == 20
+        assert files.reasons().count(("MoreProblems", source)) == 1
+    assert len(files.reasons()) == 42
+
+
 def test_a_bad_object_stays_as_it_was_last_good() -> None:
     files = Files()
     files.put(A, node("one") + node("two"))

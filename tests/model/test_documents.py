@@ -116,6 +116,21 @@ def test_a_file_holds_so_many_values() -> None:
         read_documents(b"- 1\n" * MAX_VALUES)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"[" + b"1," * MAX_VALUES + b"1]", b"[" + b"{}," * MAX_VALUES + b"{}]", b"[" + b"[]," * MAX_VALUES + b"1]",
+     b"[" + b'{"a":1},' * (MAX_VALUES // 3) + b"1]"],
+    ids=["numbers", "mappings", "lists", "names"],
+)  # fmt: skip
+def test_json_has_the_same_bound(data: bytes) -> None:
+    with pytest.raises(Unreadable, match="more than 1000000 values"):
+        read_documents(data)
+
+
+def test_punctuation_in_the_texts_of_json_is_no_value() -> None:
+    assert values(json.dumps({"a": "[{:,}]" * MAX_VALUES})) == [{"a": "[{:,}]" * MAX_VALUES}]
+
+
 def test_an_alias_counts_as_all_that_it_stands_for() -> None:
     thousand = "- &a [" + "1," * 998 + "1]\n"
     assert len(values(thousand + "- *a\n" * 990)[0]) == 991

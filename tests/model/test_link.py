@@ -69,6 +69,11 @@ def test_the_pattern_that_excludes_is_named() -> None:
     assert refused == Unusable(Reason.EXCLUDED, "is excluded by 'th0$' of excludeInterfaces")
 
 
+def test_a_long_pattern_is_cut() -> None:
+    refused = unusable(ETH0, [re.compile("th0|" * 1000)])
+    assert refused and len(refused.message) < 200
+
+
 def test_what_lasts_is_named_before_what_may_pass() -> None:
     refused = unusable(replace(ETH0, up=False, master="bond0"))
     assert refused and refused.reason is Reason.ENSLAVED

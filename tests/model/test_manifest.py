@@ -314,6 +314,103 @@ def test_a_password_comes_from_one_place_and_is_never_shown() -> None:
     assert "hunter2!" not in str(refusal("Secret", ("data.password", "hunter2!")))
 
 
+SLIPS = [
+    ("Secret", "stringData", "hunter2"),
+    ("Secret", "data", "hunter2"),
+    ("Secret", "data", ["hunter2"]),
+    ("Secret", "data", {"password": ["hunter2"]}),
+    ("Secret", "data", {"password=hunter2": 1}),
+    ("Secret", "data", {"password=hunter2": "no base64"}),
+    ("Secret", "type", 31337),
+    ("Secret", "metadata", "hunter2"),
+    ("Secret", "metadata.name", "my hunter2"),
+    ("Secret", "metadata.name", 31337),
+    ("Secret", "metadata.labels", {"app": 31337}),
+    ("Secret", "metadata.labels", {"password=hunter2": True}),
+    ("BGPPeer", "spec", "password=hunter2"),
+    ("BGPPeer", "spec", ["password=hunter2"]),
+    ("BGPPeer", "spec.password", ["hunter2"]),
+    ("BGPPeer", "spec.password", {"hunter2": 1}),
+    ("BGPPeer", "spec.passwordSecret", "hunter2"),
+    ("BGPPeer", "spec.passwordSecret", 31337),
+    ("BGPPeer", "spec.passwordSecret", ["hunter2"]),
+    ("BGPPeer", "spec.passwordSecret.name", 31337),
+    ("BGPPeer", "spec.passwordSecret.password=hunter2", None),
+    ("BGPPeer", "spec.password=hunter2", None),
+    ("BGPPeer", "spec.password:hunter2", None),
+    ("BGPPeer", "spec.password hunter2", None),
+    ("BGPPeer", "spec.=hunter2", None),
+    ("BGPPeer", "password=hunter2", None),
+    ("MetalLoadBalancerBGPPeer", "spec.passwordSecretRef", "hunter2"),
+    ("MetalLoadBalancerBGPPeer", "spec.passwordSecretRef.name", 31337),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), SLIPS)
+def test_no_message_shows_what_may_be_a_secret(kind: str, path: str, value: Any) -> None:
+    manifest = json.dumps(changed(document(kind), path, value)).encode()
+    (problem,) = read(manifest, "a.json").problems
+    for secret in ("hunter2", "31337"):
+        assert secret not in problem.message + problem.field + problem.object
+
+
+def test_a_name_that_stands_twice_is_shown_without_its_slipped_value() -> None:
+    for text in (
+        "stringData: {password=hunter2: a, password=hunter2: b}",
+        '{"password=hunter2": 1, "password=hunter2": 2}',
+    ):
+        (problem,) = read(text.encode(), "a.yaml").problems
+        assert "the name password... stands twice" in problem.message
+        assert "hunter2" not in problem.message
+
+
+def test_what_is_no_secret_is_shown() -> None:
+    assert refusal("Secret", ("stringData", "x")).problem == "is a text: write a mapping"
+    assert refusal("BGPPeer", ("spec.passwordSecret.name", 1)).problem == "is a number: write it in quotes"
+    assert refusal("BGPPeer", ("spec.bfdProfile", 31337)).problem == 'is the number 31337: write "31337" in quotes'
+    slipped = refusal("BGPPeer", ("spec.password=hunter2", None))
+    assert str(slipped) == "spec.password...: there is no such field: did you mean password?"
+
+
+LONG = "x" * 1_000_000
+NUMBER = "1" * 1_000_000
+UNBOUNDED = [
+    ("IPAddressPool", "spec.addresses[0]", LONG),
+    ("IPAddressPool", "spec.addresses[0]", f"192.0.2.0/{NUMBER}"),
+    ("IPAddressPool", "spec.addresses[0]", f"fe80::1%{LONG}/64"),
+    ("IPAddressPool", "spec.addresses[0]", f"192.0.2.1-{LONG}"),
+    ("IPAddressPool", "spec.addresses", {LONG: 1}),
+    ("IPAddressPool", f"spec.{LONG}", 1),
+    ("IPAddressPool", "kind", LONG),
+    ("IPAddressPool", "apiVersion", f"metallb.io/{LONG}"),
+    ("IPAddressPool", "apiVersion", LONG),
+    ("IPAddressPool", "metadata.name", LONG),
+    ("IPAddressPool", "metadata.namespace", LONG),
+    ("Service", f"metadata.annotations[{LONG}]", 1),
+    ("Service", "metadata.annotations", {"metallb.io/address-pool": [LONG]}),
+    ("Service", "spec.type", LONG),
+    ("Service", "spec.ipFamilies[0]", LONG),
+    ("Service", "spec.ports[0].protocol", LONG),
+    ("Service", "spec.ports[0].port", LONG),
+    ("Node", "status.addresses[0].address", LONG),
+    ("Secret", "data", {LONG: "?"}),
+    ("Secret", "data", {LONG: 1}),
+    ("BGPPeer", "spec.holdTime", LONG),
+    ("BGPPeer", "spec.peerAddress", f"fe80::1%{LONG}"),
+    ("BGPAdvertisement", "spec.communities[0]", f"{NUMBER}:1"),
+    ("Community", "spec.communities[0].value", LONG),
+    ("MetalLoadBalancerConfiguration", "spec.advertisements[0].bgp.communities", [LONG]),
+    ("MetalLoadBalancerBGPPeer", "spec.sourceAddresses", [{"nodeName": LONG, "address": "192.0.2.1"}] * 2),
+]
+
+
+@pytest.mark.parametrize(("kind", "path", "value"), UNBOUNDED, ids=[f"{case[0]} {case[1][:40]}" for case in UNBOUNDED])
+def test_a_message_is_short_however_long_the_text(kind: str, path: str, value: Any) -> None:
+    (problem,) = read(json.dumps(changed(document(kind), path, value)).encode(), "a.json").problems
+    assert len(problem.message) < 500
+    assert len(problem.object) + len(problem.field) < 300
+
+
 def test_a_secret_reference_without_namespace_is_in_the_peers_own() -> None:
     found = peer(myASN=1, peerASN=2, peerAddress="192.0.2.1", passwordSecret={"name": "s"})
     assert found.password_secret == Key("default", "s")
@@ -400,6 +497,19 @@ class TestFile:
         contents = read(f"apiVersion: v1\nkind: List\nitems:\n{items}".encode(), "a.yaml")
         assert list(contents.objects.values()) == [OBJECTS["Service"], OBJECTS["Node"]]
 
+    @pytest.mark.parametrize("kind", OBJECTS)
+    def test_a_list_of_one_kind_implies_it(self, kind: str) -> None:
+        manifest = document(kind)
+        version = manifest["apiVersion"]
+        bare = {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind")}
+        for item in (manifest, bare):
+            items = {"apiVersion": version, "kind": f"{kind}List", "metadata": {}, "items": [item]}
+            assert list(read(json.dumps(items).encode(), "a.json").objects.values()) == [OBJECTS[kind]]
+
+    def test_another_programs_list_is_left_alone(self) -> None:
+        contents = read(b"{apiVersion: apps/v1, kind: DeploymentList, items: [{}, {}]}", "a.yaml")
+        assert [problem.reason for problem in contents.problems] == ["ForeignKind"]
+
     def test_a_bad_object_harms_no_other(self) -> None:
         bad = text_of("IPAddressPool").replace("/28", "/99")
         contents = self.read("Service", more=f"---\n{bad}---\n{text_of('Node')}")
@@ -441,6 +551,54 @@ class TestFile:
         assert not contents.complete
         (problem,) = contents.problems
         assert problem.message.startswith("cannot read a.yaml: broken YAML in line ")
+
+    @pytest.mark.parametrize("count", [20, 21, 200])
+    def test_a_file_tells_so_many_problems_and_counts_the_rest(self, count: int) -> None:
+        contents = read(json.dumps({"apiVersion": "v1", "kind": "List", "items": [{}] * count}).encode(), "a.json")
+        told = [problem for problem in contents.problems if problem.reason == "InvalidDocument"]
+        rest = [problem for problem in contents.problems if problem.reason == "MoreProblems"]
+        assert len(told) == 20
+        if count == 20:
+            assert rest == []
+        else:
+            assert [problem.severity for problem in rest] == [Severity.ERROR]
+            assert f"20 problems are told and {count - 20} more in this file are not" in rest[0].message
+
+    def test_warnings_do_not_hide_an_error(self) -> None:
+        foreign = "apiVersion: apps/v1\nkind: Deployment\n---\n"
+        contents = read((foreign * 50 + text_of("Node") + "---\n" + text_of("Node")).encode(), "a.yaml")
+        assert [problem.reason for problem in contents.problems].count("DuplicateObject") == 1
+        assert len(contents.problems) == 21
+        assert contents.problems[-1].severity is Severity.WARNING
+        lines = [problem.line for problem in contents.problems[:-1]]
+        assert lines == sorted(lines)
+
+    def test_all_objects_are_read_however_many_are_wrong(self) -> None:
+        items = [{}] * 100 + [document("Node")]
+        contents = read(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode(), "a.json")
+        assert list(contents.objects.values()) == [OBJECTS["Node"]]
+
+    def test_what_is_not_told_is_not_put_in_words(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The closest known name takes long to find: for each of 200,000 objects longer than the watchdog waits."""
+        searches: list[str] = []
+
+        def closest(name: str, known: object) -> str:
+            searches.append(name)
+            return ""
+
+        monkeypatch.setattr("mlbd.model.manifest.closest", closest)
+        monkeypatch.setattr("mlbd.model.fields.closest", closest)
+        for wrong in (
+            {"apiVersion": "apps/v1", "kind": "Servce"},
+            {"apiVersion": "metallb.io/v1beta1", "kind": "IPAdressPool"},
+        ):
+            searches.clear()
+            read(json.dumps({"apiVersion": "v1", "kind": "List", "items": [wrong] * 100}).encode(), "a.json")
+            assert len(searches) == 20
+        searches.clear()
+        typo = text_of("L2Advertisement").replace("ipAddressPools:", "ipAdressPools:")
+        read("---\n".join(typo.replace("name: ", f"name: n{n}-") for n in range(100)).encode(), "a.yaml")
+        assert len(searches) == 20
 
     def test_json_is_the_same(self) -> None:
         contents = read(json.dumps(document("Service")).encode(), "a.json")

@@ -122,6 +122,17 @@ def test_a_wrong_setting_is_named(text: str, field: str, problem: str) -> None:
     assert problem in caught.value.problem
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["node: /X", "socket: X", "metrics: X", "liveness: X", "liveness: {interval: S}", "holdDown: X", "holdDown: S",
+     "excludeInterfaces: ['(?P<X>']", "excludeInterfaces: ['(?P=X)']", "X: 1", "kubernetes: {X: 1}"],
+)  # fmt: skip
+def test_a_message_is_short_however_long_the_text(text: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read(text.replace("X", "x" * 1000).replace("S", "1000h" * 1000))
+    assert len(str(caught.value)) < 400
+
+
 def test_a_broken_file_is_unreadable() -> None:
     with pytest.raises(Unreadable, match="broken YAML in line "):
         read("node: [")
