@@ -7,7 +7,10 @@ from pathlib import Path
 
 from mlbd.model.settings import read_settings
 
-ETC = Path(__file__).parent.parent / "etc"
+ROOT = Path(__file__).parent.parent
+ETC = ROOT / "etc"
+#: Settings that are checked, but that nothing reads so far.
+WITHOUT_EFFECT = ("data", "liveness", "holdDown", "kubernetes")
 
 
 def uncommented(text: str) -> str:
@@ -21,3 +24,11 @@ def test_the_settings_shown_are_the_defaults_and_all_of_them() -> None:
     assert read_settings(shown.encode(), "node-1") == defaults
     assert read_settings(uncommented(shown).encode(), "") == defaults
     assert len(re.findall(r"(?m)^#\w+:", shown)) == len(defaults.__dataclass_fields__)
+
+
+def test_what_has_no_effect_yet_is_said_to_have_none() -> None:
+    shown = re.split(r"\n\n", (ETC / "mlbd.yaml").read_text())
+    told = re.split(r"(?m)^\.It Cm ", (ROOT / "man" / "mlbd.yaml.5").read_text().partition(".Sh OBJECTS")[0])
+    for texts, setting in ((shown, r"(?m)^#(\w+):"), (told, r"^(\w+) :")):
+        without = {name for text in texts if "not part of" in text for name in re.findall(setting, text)}
+        assert without == set(WITHOUT_EFFECT)
