@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_DORMANT, IFF_LOOPBACK, IFF_LOWER_
 from mlbd.drivers import netlink
 from mlbd.model.link import Link
 
+RETRY_SECONDS = 1.0
 GROUPS = rtnl.RTMGRP_LINK | rtnl.RTMGRP_IPV4_IFADDR | rtnl.RTMGRP_IPV6_IFADDR
 
 
@@ -122,16 +124,19 @@ class Links:
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._watch = netlink.Watch(GROUPS)
+        self._overrun = False
         self._dump()
+        self._current = self._table.links()
 
     def current(self) -> tuple[Link, ...]:
-        """Every link in the order of their indexes, as known since the last change."""
+        """Every link in the order of their indexes: the same object until something changes."""
         return self._current
 
     async def run(self) -> None:
         while True:
             await self._watch.readable()
-            self._catch_up()
+            while not self._catch_up():
+                await asyncio.sleep(RETRY_SECONDS)
 
     def close(self) -> None:
         self._watch.close()
@@ -139,16 +144,21 @@ class Links:
     def _dump(self) -> None:
         """Asked after the watch began: a change in between is seen twice, never missed."""
         self._table = LinkTable(chain(netlink.dump(rtnl.RTM_GETLINK), netlink.dump(rtnl.RTM_GETADDR)))
-        self._current = self._table.links()
 
-    def _catch_up(self) -> None:
-        before = self._current
+    def _catch_up(self) -> bool:
+        """False when the kernel cannot tell at the moment: then the links stay as they were last known."""
         events = self._watch.events()
-        if events is None:
-            self._dump()
-        else:
-            for message in events:
-                self._table.learn(message)
-            self._current = self._table.links()
-        if self._current != before:
+        self._overrun |= events is None
+        try:
+            if self._overrun:
+                self._dump()
+                self._overrun = False
+        except OSError:
+            return False
+        for message in events or ():
+            self._table.learn(message)
+        found = self._table.links()
+        if found != self._current:
+            self._current = found
             self._on_change()
+        return True

@@ -5,8 +5,8 @@ Its own sockets do not do: AsyncIPRoute is of no use any more after the overrun 
 and it waits for the answer to each request before the next, 1 to 2 ms an address, where a node may hold thousands.
 Requests that share a datagram take 0.1 ms each, nearly all of it pyroute2's for the writing.
 
-The kernel carries a request out before send() returns, and its answer is then already queued: requests here do not
-block for longer than the kernel works on them.
+The kernel carries a request out before send() returns, and its answer is then already queued: what cannot be received
+at once never comes, and nothing here waits for it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from pyroute2.netlink.rtnl.marshal import MarshalRtnl
 
 DATAGRAM_OCTETS = 1 << 16  # the kernel's dumps come in parts of 32 kB at most
 BATCH = 64  # requests in one datagram: their answers must fit in the receive buffer
+DUMP_ATTEMPTS = 10
 RECEIVE_OCTETS = 4 << 20
 RTNETLINK: Marshal = MarshalRtnl()
 HEADERS = Marshal()  # knows no kind of message, hence reads no more
@@ -77,28 +78,44 @@ def open_socket(groups: int = 0, protocol: int = NETLINK_ROUTE) -> socket.socket
 
 
 def dump(kind: int) -> Iterator[nlmsg]:
-    """All links (RTM_GETLINK) or addresses (RTM_GETADDR), asked again as long as they change meanwhile."""
+    """All links (RTM_GETLINK) or addresses (RTM_GETADDR), asked again when they change meanwhile or some get lost.
+
+    Raises OSError when that happens each time.
+    """
     request = RTNETLINK.msg_map[kind]().load({"header": {"type": kind, "flags": NLM_F_REQUEST | NLM_F_DUMP}})
     request.encode()
-    with open_socket() as route:
-        while (datagrams := _dump_once(route, request.data)) is None:
-            pass
-    return _messages(datagrams)
+    for _ in range(DUMP_ATTEMPTS):
+        with open_socket() as route:
+            route.setblocking(False)
+            if (datagrams := _dump_once(route, request.data)) is not None:
+                return _messages(datagrams)
+    raise OSError(errno.EAGAIN, "the kernel's list could not be read whole")
 
 
 def _dump_once(route: socket.socket, request: bytes) -> list[bytes] | None:
     route.send(request)
     datagrams: list[bytes] = []
     interrupted = False
-    while True:
-        datagrams.append(route.recv(DATAGRAM_OCTETS))
-        for message in unpack(datagrams[-1], HEADERS):
+    while (octets := _receive(route)) is not None:
+        datagrams.append(octets)
+        for message in unpack(octets, HEADERS):
             header = message["header"]
             interrupted |= bool(header["flags"] & NLM_F_DUMP_INTR)
             if header["type"] == NLMSG_DONE:
                 return None if interrupted else datagrams
             if header["type"] == NLMSG_ERROR:
                 raise _failure(message)
+    return None
+
+
+def _receive(route: socket.socket) -> bytes | None:
+    """None when what was to come is lost."""
+    try:
+        return route.recv(DATAGRAM_OCTETS)
+    except OSError as error:
+        if error.errno not in (errno.EAGAIN, errno.ENOBUFS):
+            raise
+        return None
 
 
 def _messages(datagrams: Iterable[bytes], marshal: Marshal = RTNETLINK) -> Iterator[nlmsg]:
@@ -111,20 +128,26 @@ async def change(requests: Iterable[nlmsg]) -> list[OSError | None]:
     """Carry the requests out in order and say of each how it went; others get their turn between the batches."""
     outcomes: list[OSError | None] = []
     pending = iter(requests)
-    with open_socket() as route:
-        while batch := list(islice(pending, BATCH)):
-            outcomes += _change_batch(route, batch)
-            await asyncio.sleep(0)
+    while batch := list(islice(pending, BATCH)):
+        outcomes += _change_batch(batch)
+        await asyncio.sleep(0)
     return outcomes
 
 
-def _change_batch(route: socket.socket, batch: Sequence[nlmsg]) -> list[OSError | None]:
-    route.send(b"".join(_pack(request, sequence) for sequence, request in enumerate(batch)))
+def _change_batch(batch: Sequence[nlmsg]) -> list[OSError | None]:
+    """On a socket of its own, where no late answer is taken for another one's."""
     outcomes: dict[int, OSError | None] = {}
-    while len(outcomes) < len(batch):
-        for message in unpack(route.recv(DATAGRAM_OCTETS)):
-            outcomes[message["header"]["sequence_number"]] = _failure(message) if message["error"] else None
-    return [outcomes[sequence] for sequence in range(len(batch))]
+    unknown = OSError(errno.EBADMSG, "the kernel's answer was lost")
+    try:
+        with open_socket() as route:
+            route.setblocking(False)
+            route.send(b"".join(_pack(request, sequence) for sequence, request in enumerate(batch)))
+            while len(outcomes) < len(batch) and (octets := _receive(route)) is not None:
+                for message in unpack(octets):
+                    outcomes[message["header"]["sequence_number"]] = _failure(message) if message["error"] else None
+    except OSError as error:
+        unknown = error
+    return [outcomes.get(sequence, unknown) for sequence in range(len(batch))]
 
 
 def _pack(request: nlmsg, sequence: int) -> bytes:

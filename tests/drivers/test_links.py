@@ -182,11 +182,13 @@ def texts(link: Link | None) -> list[str]:
 
 def test_a_burst_is_one_change_and_nothing_changed_is_none(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(seen: Watched) -> None:
+        before = seen.links.current()
         host.ip("link", "set", "eth0", "mtu", "1400")
         host.ip("addr", "add", "198.51.100.200/32", "dev", "lo")
         for _ in range(5):
             await asyncio.sleep(0)
         assert seen.changes == 0
+        assert seen.links.current() is before
         host.ip_batch(*(f"addr add 198.51.100.{number}/32 dev eth0" for number in range(1, 51)))
         await seen.until(lambda: "198.51.100.50/32" in texts(seen.get("eth0")))
         assert seen.changes == 1
@@ -208,6 +210,32 @@ def test_what_an_overrun_swallowed_is_asked_for(host: Host, monkeypatch: pytest.
         await asyncio.gather(task, return_exceptions=True)
         seen.links.close()
 
+    with host.enter():
+        asyncio.run(scenario())
+
+
+def test_what_cannot_be_asked_after_an_overrun_is_asked_later(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> Iterator[nlmsg]:
+        asked.set()
+        raise OSError(errno.EAGAIN, "not now")
+
+    async def scenario() -> None:
+        monkeypatch.setattr(netlink, "RECEIVE_OCTETS", 1)
+        seen = Watched()
+        dump = netlink.dump
+        monkeypatch.setattr(netlink, "dump", refuse)
+        host.ip_batch(*(f"addr add 198.51.100.{number}/32 dev eth0" for number in range(1, 201)))
+        task = asyncio.create_task(seen.links.run())
+        async with asyncio.timeout(SECONDS):
+            await asked.wait()
+        assert "192.0.2.11/24" in texts(seen.get("eth0"))
+        monkeypatch.setattr(netlink, "dump", dump)
+        await seen.until(lambda: "198.51.100.200/32" in texts(seen.get("eth0")))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        seen.links.close()
+
+    asked = asyncio.Event()
     with host.enter():
         asyncio.run(scenario())
 
@@ -398,8 +426,8 @@ def test_random_datagrams_are_survived(octets: bytes) -> None:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """One that says what a test lets it say: the real one interrupts no dump on demand."""
     kernel, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    monkeypatch.setattr(netlink, "open_socket", lambda: ours)
-    with kernel:
+    monkeypatch.setattr(netlink, "open_socket", ours.dup)
+    with kernel, ours:
         yield kernel
 
 
@@ -416,6 +444,51 @@ def test_a_dump_that_is_refused(kernel: socket.socket) -> None:
     kernel.send(of_type(NLMSG_ERROR, struct.pack("=i", -errno.EPERM) + of_type(rtnl.RTM_GETLINK, b"")))
     with pytest.raises(PermissionError):
         netlink.dump(rtnl.RTM_GETLINK)
+
+
+def test_a_dump_that_never_ends_well_is_given_up(kernel: socket.socket) -> None:
+    for _ in range(netlink.DUMP_ATTEMPTS):
+        kernel.send(link_message(2, name("eth0")))
+    with pytest.raises(OSError, match="could not be read whole"):
+        netlink.dump(rtnl.RTM_GETLINK)
+
+
+def removal() -> nlmsg:
+    """Of an address that nobody has."""
+    address = {"family": socket.AF_INET, "prefixlen": 32, "attrs": [("IFA_LOCAL", "192.0.2.99")]}
+    return ifaddrmsg().load({"header": {"type": rtnl.RTM_DELADDR, "flags": 0}, "index": 1, **address})
+
+
+def test_an_answer_that_cannot_be_read_is_a_reason(kernel: socket.socket) -> None:
+    """And the loop does not wait for it."""
+    answers = of_type(NLMSG_ERROR, bytes(4) + of_type(0, b"")), of_type(NLMSG_ERROR, b"\0")
+    for answer in answers:
+        kernel.send(answer)
+    known, lost = asyncio.run(netlink.change([removal(), removal()]))
+    assert known is None
+    assert lost is not None
+    assert lost.strerror == "the kernel's answer was lost"
+
+
+def test_more_answers_than_fit_are_reasons(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel drops them and says ENOBUFS."""
+    monkeypatch.setattr(netlink, "RECEIVE_OCTETS", 1)  # the kernel makes it about 2 kB
+    requests = [removal() for _ in range(netlink.BATCH + 1)]
+    with host.enter():
+        *lost, known = asyncio.run(netlink.change(requests))
+    assert {error and error.errno for error in lost} == {errno.EBADMSG}
+    assert known is not None
+    assert known.errno == errno.EADDRNOTAVAIL
+
+
+def test_without_a_socket_there_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> socket.socket:
+        raise OSError(errno.EMFILE, "no more files")
+
+    monkeypatch.setattr(netlink, "open_socket", refuse)
+    (outcome,) = asyncio.run(netlink.change([removal()]))
+    assert outcome is not None
+    assert outcome.errno == errno.EMFILE
 
 
 def test_nothing_that_was_read_waits_for_the_collector() -> None:
