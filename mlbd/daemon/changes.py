@@ -100,8 +100,9 @@ def link_changes(before: Mapping[str, Unusable | None], after: Mapping[str, Unus
             yield Change("LinkGone", f"link {name}", f"{name} is gone")
 
 
-def vip_change(report: VipChanged | ConflictSeen, service: str, announced: bool) -> Change | None:
-    """What the reflex tells of an address, if it is worth telling on; `announced` is whether it was so far."""
+def vip_change(report: VipChanged | ConflictSeen, service: str, before: State | None) -> Change | None:
+    """What the reflex tells of an address, if it is worth telling on; `before` is the state it was in, None: unknown.
+    A conflict that lasts is met again with each new probe, and is no news."""
     address = str(report.address)
     match report:
         case ConflictSeen(_, mac, link):
@@ -109,10 +110,10 @@ def vip_change(report: VipChanged | ConflictSeen, service: str, announced: bool)
             return Change("AddressDefended", f"Service {service}", text, service, address, Severity.WARNING)
         case VipChanged(_, State.HOLDING):
             return Change("AddressAnnounced", f"Service {service}", f"{address} is announced here", service, address)
-        case VipChanged(_, State.CONFLICT, mac, link):
+        case VipChanged(_, State.CONFLICT, mac, link) if before is not State.CONFLICT:
             text = f"cannot take {address}: {mac} on {link} has it"
             return Change(CONFLICT, f"Service {service}", text, service, address, Severity.WARNING)
-        case VipChanged(_, State.SILENT | State.STANDBY) if announced:
+        case VipChanged(_, State.SILENT | State.STANDBY) if before is State.HOLDING:
             return Change(
                 "AddressWithdrawn", f"Service {service}", f"{address} is no longer announced here", service, address
             )

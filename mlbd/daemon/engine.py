@@ -218,7 +218,7 @@ class Engine:
         host having an address takes it off this one, and both it and the lack of a link are Problems."""
         vip = self._desired.vips.get(report.address)
         before = self._states.get(report.address)
-        if vip and (change := vip_change(report, str(vip.services[0]), before is State.HOLDING)):
+        if vip and (change := vip_change(report, str(vip.services[0]), before)):
             self._record(change)
         if isinstance(report, VipChanged):
             self._states[report.address] = report.state

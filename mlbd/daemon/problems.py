@@ -16,6 +16,18 @@ def problems(facts: Facts) -> Iterator[Problem]:
     yield from facts.desired.problems
     yield from _drivers(facts)
     yield from _addresses(facts)
+    yield from _named_links(facts)
+
+
+def _named_links(facts: Facts) -> Iterator[Problem]:
+    """Links that a class or L2Advertisement names for addresses of this node, and that cannot announce them: another
+    link may still do, but whoever lives behind this one is cut off. One that this host lacks is no mistake: hosts
+    differ, and one list of names serves them all."""
+    named = {name for claim in facts.desired.claims.values() for name in claim.interfaces or ()}
+    for name in sorted(named):
+        if (why_not := facts.usability.get(name)) is not None:
+            message = f"cannot announce on {name}, which a class or L2Advertisement names: it {why_not.message}"
+            yield Problem(Severity.WARNING, f"link {name}", "LinkUnusable", message)
 
 
 def _drivers(facts: Facts) -> Iterator[Problem]:

@@ -101,20 +101,21 @@ def test_links(before: dict[str, object], after: dict[str, object], wanted: list
 
 
 @pytest.mark.parametrize(
-    ("state", "announced", "reason"),
+    ("before", "state", "reason"),
     [
-        (State.HOLDING, False, "AddressAnnounced"),
-        (State.CONFLICT, False, "AddressConflict"),
-        (State.STANDBY, True, "AddressWithdrawn"),
-        (State.SILENT, True, "AddressWithdrawn"),
-        (State.STANDBY, False, None),
-        (State.SILENT, False, None),
-        (State.PROBING, False, None),
+        (State.PROBING, State.HOLDING, "AddressAnnounced"),
+        (State.PROBING, State.CONFLICT, "AddressConflict"),
+        (State.CONFLICT, State.CONFLICT, None),
+        (State.HOLDING, State.STANDBY, "AddressWithdrawn"),
+        (State.HOLDING, State.SILENT, "AddressWithdrawn"),
+        (None, State.STANDBY, None),
+        (State.PROBING, State.SILENT, None),
+        (None, State.PROBING, None),
     ],
 )
-def test_what_the_reflex_says_of_an_address(state: State, announced: bool, reason: str | None) -> None:
+def test_what_the_reflex_says_of_an_address(before: State | None, state: State, reason: str | None) -> None:
     mac, link = (MAC, "eth0") if state is State.CONFLICT else (None, None)
-    change = vip_change(VipChanged(ADDRESS, state, mac, link), "shop/web", announced)
+    change = vip_change(VipChanged(ADDRESS, state, mac, link), "shop/web", before)
     assert (change and change.reason) == reason
     if change:
         assert (change.service, change.address) == ("shop/web", "192.0.2.100")
@@ -122,7 +123,7 @@ def test_what_the_reflex_says_of_an_address(state: State, announced: bool, reaso
 
 def test_whoever_claims_an_address_is_named() -> None:
     for report in (VipChanged(ADDRESS, State.CONFLICT, MAC, "eth0"), ConflictSeen(ADDRESS, MAC, "eth0")):
-        change = vip_change(report, "shop/web", announced=True)
+        change = vip_change(report, "shop/web", State.HOLDING)
         assert change is not None
         assert f"{MAC} on eth0" in change.message
         assert change.severity is Severity.WARNING

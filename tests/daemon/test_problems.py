@@ -85,6 +85,13 @@ def test_an_address_without_a_link() -> None:
     assert "cannot announce 192.0.2.100: no link is usable; " in problem.message
 
 
+def test_a_named_link_that_is_down_is_told_although_another_serves() -> None:
+    chosen = balancer_class("ingress", "192.0.2.100/32", default=True, l2={"interfaces": ["eth0", "eth1", "bond0"]})
+    links = (LO, ETH0, Link(3, "eth1", ETH0.mac, up=False))
+    known = facts(chosen, ME, WEB, states={"192.0.2.100": State.HOLDING}, links=links)
+    assert told(known) == [("link eth1", "LinkUnusable")], "of bond0, which this host lacks, nothing is said"
+
+
 def test_a_lost_link_is_one_problem_of_a_service_with_several_addresses() -> None:
     twice = service("web", annotations={COUNT: "2", IPS: "192.0.2.100,192.0.2.101"})
     states = {"192.0.2.100": State.SILENT, "192.0.2.101": State.SILENT}
