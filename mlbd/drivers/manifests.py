@@ -25,7 +25,7 @@ _SLICE = 0.005
 
 class Manifests:
     """`scan` reads everything and may take long; `run` follows the changes and calls `on_change` after each batch that
-    made a difference to what `current` answers."""
+    made a difference to what `current` answers. While it runs, `refresh` has everything looked at again."""
 
     def __init__(self, directories: Sequence[Path], on_change: Callable[[], None]) -> None:
         self._on_change = on_change
@@ -35,6 +35,7 @@ class Manifests:
         self._stale: set[int] = set()
         self._wake = asyncio.Event()
         self._problems: tuple[Problem, ...] = ()
+        self._refreshes: set[asyncio.Future[None]] = set()
 
     def current(self) -> tuple[World, tuple[Problem, ...], tuple[DirectoryStatus, ...]]:
         statuses = (
@@ -59,6 +60,14 @@ class Manifests:
                 self._read(origin)
         self._commit()
 
+    async def refresh(self) -> None:
+        """As `scan`, in slices; returns when `current` answers what was read. Only while `run` does its work."""
+        done = asyncio.get_running_loop().create_future()
+        self._refreshes.add(done)
+        self._stale.update(range(len(self._directories)))
+        self._wake.set()
+        await done
+
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._work())
@@ -79,6 +88,7 @@ class Manifests:
             await self._wake.wait()
             await asyncio.sleep(_SETTLE)
             self._wake.clear()
+            refreshes, self._refreshes = self._refreshes, set()
             since = now()
             for origin in self._take():
                 self._read(origin)
@@ -87,6 +97,9 @@ class Manifests:
                     since = now()
             if self._commit():
                 self._on_change()
+            for done in refreshes:
+                if not done.done():  # who waited may have been cancelled
+                    done.set_result(None)
 
     def _take(self) -> set[Origin]:
         """The files to read now, and none of them twice."""

@@ -528,7 +528,8 @@ def test_the_same_again_tells_nobody(state: State) -> None:
     follow(state, story)
 
 
-def test_without_watches_changes_wait_for_a_reload(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's own limit is shared by the whole machine; a missing inotify stands for it."""
 
     def refuse(*_: object) -> None:
@@ -536,16 +537,70 @@ def test_without_watches_changes_wait_for_a_reload(state: State, monkeypatch: py
 
     monkeypatch.setattr("mlbd.drivers.directory.Inotify", refuse)
 
+
+@pytest.mark.usefixtures("unwatched")
+def test_without_watches_changes_wait_for_a_refresh(state: State) -> None:
+    async def story() -> None:
+        assert "max_user_watches" in state.problems[0].message
+        (state.first / "a.yaml").write_text(node("one"))
+        await state.manifests.refresh()
+        assert state.racks() == {"one": "a"}
+        assert state.times_told == 1
+
+    refresh_in(state, story)
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_while_a_refresh_reads_others_have_their_turn(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlbd.drivers.manifests._SETTLE", 0)
+    monkeypatch.setattr("mlbd.drivers.manifests._SLICE", 0)
+    seen: list[int] = []
+
+    async def beat() -> None:
+        while True:
+            seen.append(len(state.world.nodes))
+            await asyncio.sleep(0)
+
+    async def story() -> None:
+        for number in range(100):
+            (state.first / f"{number}.yaml").write_text(node(f"node-{number}"))
+        beating = asyncio.create_task(beat())
+        await state.manifests.refresh()
+        beating.cancel()
+        assert len(state.world.nodes) == 100
+        assert seen.count(0) >= 100  # nothing of it before all of it
+
+    refresh_in(state, story)
+
+
+@pytest.mark.usefixtures("unwatched")
+def test_a_refresh_that_nobody_waits_for_any_more(state: State) -> None:
+    async def story() -> None:
+        impatient = asyncio.create_task(state.manifests.refresh())
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        (state.first / "a.yaml").write_text(node("one"))
+        await asyncio.gather(*(state.manifests.refresh() for _ in range(3)))
+        assert state.racks() == {"one": "a"}
+
+    refresh_in(state, story)
+
+
+def refresh_in(state: State, story: Callable[[], Coroutine[None, None, None]]) -> None:
+    """Tells the story while nothing but a refresh looks at the directories."""
+
     async def play() -> None:
         state.manifests.scan()
         running = asyncio.create_task(state.manifests.run())
-        await state.until(lambda: state.reasons() == ["UnwatchedDirectory"] * 2)
-        assert "max_user_watches" in state.problems[0].message
-        (state.first / "a.yaml").write_text(node("one"))
-        state.manifests.scan()
-        assert state.racks() == {"one": "a"}
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await state.until(lambda: state.reasons() == ["UnwatchedDirectory"] * 2)
+                state.times_told = 0
+                await story()
+        finally:
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
 
     asyncio.run(play())
