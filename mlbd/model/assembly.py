@@ -22,6 +22,9 @@ from .world import Object, World
 Member = TypeVar("Member")
 
 
+_KINDS = {world_field: kind for kind, world_field in WORLD_FIELDS.items()}
+
+
 class Origin(NamedTuple):
     """A file: its directory's place in the settings and its name. They sort by precedence."""
 
@@ -34,6 +37,7 @@ class _File:
     source: str
     objects: Mapping[Identity, Object]
     problems: tuple[Problem, ...] = ()
+    refused: frozenset[Identity] = frozenset()  # those of which no good version is known
 
 
 _ABSENT = _File("", {})
@@ -79,9 +83,16 @@ class Assembly:
         for world_field, changes in self._changes.items():
             changed[world_field] = _changed(getattr(self.world, world_field), changes)
         self._changes = {}
+        if (refused := self._refused()) != self.world.refused:
+            changed["refused"] = refused
         if changed:
             self.world = replace(self.world, **changed)
         return bool(changed)
+
+    def _refused(self) -> frozenset[Reference]:
+        """What no file has in a good version."""
+        identities = {identity for origin in self._troubled for identity in self._files[origin].refused}
+        return frozenset(Reference(_KINDS[each.world_field], each.key) for each in identities - self._claims.keys())
 
     def _replace(self, origin: Origin, file: _File) -> None:
         before = self._files.get(origin, _ABSENT).objects
@@ -152,7 +163,8 @@ def _merged(before: _File, source: str, contents: Contents) -> _File:
         identity: before.objects[identity] if before.objects.get(identity) == found else found
         for identity, found in contents.objects.items()
     }
-    return _File(source, kept | objects, tuple(_with_consequence(problem, kept) for problem in contents.problems))
+    problems = tuple(_with_consequence(problem, kept) for problem in contents.problems)
+    return _File(source, kept | objects, problems, contents.refused - kept.keys())
 
 
 def _with_consequence(problem: Problem, kept: Mapping[Identity, Object]) -> Problem:

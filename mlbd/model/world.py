@@ -13,7 +13,7 @@ from .deckhouse import (
     MetalLoadBalancerPool,
 )
 from .metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool, L2Advertisement
-from .reference import Key
+from .reference import Key, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class World:
     load_balancer_pools: Mapping[Key, MetalLoadBalancerPool] = field(default_factory=dict)
     load_balancer_peers: Mapping[Key, MetalLoadBalancerBGPPeer] = field(default_factory=dict)
     load_balancer_configurations: Mapping[Key, MetalLoadBalancerConfiguration] = field(default_factory=dict)
+    #: Objects that stand in a file but cannot be used, and of which there never was a good version: who asks for one
+    #: of them does not ask for somebody else's.
+    refused: frozenset[Reference] = frozenset()
 
 
 #: Any object of a World.

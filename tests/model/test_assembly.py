@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mlbd.model.assembly import Assembly, Origin
 from mlbd.model.manifest import Contents, Identity, read
-from mlbd.model.reference import Key
+from mlbd.model.reference import Key, Reference
 from mlbd.model.world import World
 
 A, B, C = Origin(0, "a.yaml"), Origin(0, "b.yaml"), Origin(1, "a.yaml")
@@ -130,6 +130,28 @@ def test_a_bad_object_that_never_was_good_is_none() -> None:
     assert files.racks() == {}
     (problem,) = files.assembly.problems()
     assert "last good version" not in problem.message
+
+
+def test_the_world_names_what_is_there_but_never_was_good() -> None:
+    files = Files()
+    one = Reference("Node", Key("", "one"))
+    files.put(A, BAD)
+    assert files.assembly.commit()
+    assert files.assembly.world.refused == {one}
+    assert not files.assembly.commit()
+    files.put(B, node("one"))
+    files.assembly.commit()
+    assert not files.assembly.world.refused, "another file has it in a good version"
+    files.assembly.remove(B)
+    files.put(A, node("one"))
+    files.put(A, BAD)
+    files.assembly.commit()
+    assert not files.assembly.world.refused, "its last good version stays in force"
+    files.assembly.remove(A)
+    files.put(A, BAD)
+    files.assembly.remove(A)
+    files.assembly.commit()
+    assert not files.assembly.world.refused
 
 
 def test_a_broken_file_keeps_all_it_had() -> None:
