@@ -123,7 +123,7 @@ class Engine:
         """Take the settings that can change while running, read the state directories again, and return when all that
         is applied."""
         self.settings = settings
-        self._manifests.scan()
+        await self._manifests.refresh()
         self._wake.set()
         await self._turns.next()
 

@@ -3,13 +3,12 @@ rest: one pool written wrong must not freeze the addresses of every other tenant
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mlbd.model.address import AddressRange
 from mlbd.model.core import Namespace
-from mlbd.model.deckhouse import MetalLoadBalancerClass, MetalLoadBalancerPool
+from mlbd.model.deckhouse import MetalLoadBalancerClass
 from mlbd.model.desired import Refusal
 from mlbd.model.metallb import IPAddressPool, ServiceAllocation
 from mlbd.model.reference import Key, Reference
@@ -17,10 +16,8 @@ from mlbd.model.selector import any_matches
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
+from .clashes import CLASS_KIND, Accepted, Owner, age, precedence
 from .sources import Scope, Source
-
-Owner = MetalLoadBalancerClass | MetalLoadBalancerPool | IPAddressPool
-
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -35,40 +32,42 @@ class Catalog:
     problems: tuple[Problem, ...] = ()
 
 
+#: Of an object that is in a file and cannot be used; the file's own Problem has the field.
+UNREADABLE = Refusal("InvalidObject", "its file has a mistake, `mlbctl status` names the field: correct it")
+
+
 def catalog(world: World) -> Catalog:
     refused: dict[Reference, Refusal] = {}
     sources: list[Source] = []
-    accepted = _Accepted()
+    accepted = Accepted()
     for reference, owner in _by_age(world):
-        refusal = _empty(owner.addresses) or accepted.clash(reference, owner.addresses)
+        refusal = _empty(owner.addresses) or accepted.clash(reference, owner)
         if refusal is not None:
             refused[reference] = refusal
             continue
-        accepted.add(reference, owner.addresses)
+        accepted.add(reference, owner)
         sources.append(_source(reference, owner, world))
     sources.sort(key=lambda source: source.reference)
     default, several = _default(world.classes.values())
+    broken = {reference: UNREADABLE for reference in world.refused if reference.kind == CLASS_KIND}
+    names = {*world.classes, *(reference.key for reference in broken)}
     return Catalog(
-        {source.reference.key.name: source for source in sources if source.reference.kind == "MetalLoadBalancerClass"},
-        {source.reference.key.name: source for source in sources if source.reference.kind != "MetalLoadBalancerClass"},
-        frozenset(key.name for key in world.classes),
+        {source.reference.key.name: source for source in sources if source.reference.kind == CLASS_KIND},
+        {source.reference.key.name: source for source in sources if source.reference.kind != CLASS_KIND},
+        frozenset(key.name for key in names),
         default,
-        refused,
+        broken | refused,
         (*several, *(problem_of(reference, refusal) for reference, refusal in sorted(refused.items()))),
     )
 
 
 def _by_age(world: World) -> list[tuple[Reference, Owner]]:
-    """Oldest first, then by name; one without a date is taken for new. A pool and a class of one name are two."""
+    """A pool and a class of one name are two."""
     owners: list[tuple[Reference, Owner]] = []
-    owners += [(Reference("MetalLoadBalancerClass", key), value) for key, value in world.classes.items()]
+    owners += [(Reference(CLASS_KIND, key), value) for key, value in world.classes.items()]
     owners += [(Reference("IPAddressPool", key), value) for key, value in world.address_pools.items()]
     owners += [(Reference("MetalLoadBalancerPool", key), value) for key, value in world.load_balancer_pools.items()]
-    return sorted(owners, key=lambda pair: (*_age(pair[1]), pair[0].kind))
-
-
-def _age(owner: Owner) -> tuple[bool, str, str, str]:
-    return not owner.created, owner.created, owner.key.name, owner.key.namespace
+    return sorted(owners, key=lambda pair: (*age(pair[1]), pair[0].kind))
 
 
 def _source(reference: Reference, owner: Owner, world: World) -> Source:
@@ -101,49 +100,19 @@ def _empty(ranges: tuple[AddressRange, ...]) -> Refusal | None:
     return Refusal("NoAddresses", "cannot give out any address, it lists none: add a CIDR or a range to it")
 
 
-class _Accepted:
-    """The ranges of the objects accepted so far, which never overlap: sorted by their first address."""
-
-    def __init__(self) -> None:
-        self._ranges: list[tuple[int, int, int, AddressRange, Reference]] = []
-
-    def clash(self, reference: Reference, ranges: tuple[AddressRange, ...]) -> Refusal | None:
-        for place, entry in enumerate(ranges):
-            for other in ranges[:place]:
-                if entry.overlaps(other):
-                    return Refusal(
-                        "OverlappingAddresses", f"cannot use {entry}, it overlaps {other} of the same object"
-                    )
-            if found := self._overlapping(entry):
-                other, owner = found
-                return Refusal(
-                    "OverlappingAddresses",
-                    f"cannot use {reference}, {entry} overlaps {other} of {owner}, which is older: take it out of one",
-                )
-        return None
-
-    def _overlapping(self, entry: AddressRange) -> tuple[AddressRange, Reference] | None:
-        """Since ranges are disjoint, only the two neighbours of its last address can touch it."""
-        place = bisect_left(self._ranges, (entry.family, entry.last + 1))
-        if place and self._ranges[place - 1][3].overlaps(entry):
-            return self._ranges[place - 1][3:]
-        return None
-
-    def add(self, reference: Reference, ranges: tuple[AddressRange, ...]) -> None:
-        self._ranges += [(entry.family, entry.first, entry.last, entry, reference) for entry in ranges]
-        self._ranges.sort()
-
-
 def _default(classes: Iterable[MetalLoadBalancerClass]) -> tuple[str, tuple[Problem, ...]]:
-    """The oldest of the default classes, and a word about the others."""
-    names = [owner.key.name for owner in sorted(classes, key=_age) if owner.is_default]
-    if not names:
+    """The first of the default classes, and a word about the others."""
+    found = sorted((owner for owner in classes if owner.is_default), key=age)
+    if not found:
         return "", ()
-    told = f"cannot be the default class, {names[0]} is and is older: set isDefault on one class only"
-    others = (Reference("MetalLoadBalancerClass", Key("", name)) for name in names[1:])
-    return names[0], tuple(
-        Problem(Severity.WARNING, str(other), "SeveralDefaultClasses", told, "spec.isDefault") for other in others
-    )
+    first, *others = found
+    return first.key.name, tuple(_not_default(other, first) for other in others)
+
+
+def _not_default(other: MetalLoadBalancerClass, first: MetalLoadBalancerClass) -> Problem:
+    told = f"cannot be the default class, {first.key.name} is and {precedence(first, other)}: set isDefault on one only"
+    where = str(Reference(CLASS_KIND, other.key))
+    return Problem(Severity.WARNING, where, "SeveralDefaultClasses", told, "spec.isDefault")
 
 
 def problem_of(reference: Reference, refusal: Refusal) -> Problem:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlbd.model.core import Service
 from mlbd.model.desired import Refusal
+from mlbd.model.metallb import IPAddressPool
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
@@ -14,11 +15,10 @@ from mlbd.model.world import World
 from .announcements import PoolCoverages, class_coverage, selects_pool
 from .bgp_objects import refused_bgp_objects
 from .catalog import Catalog, catalog, problem_of
+from .clashes import CLASS_KIND
 from .eligibility import Coverage
 from .requests import Request, choose_class, request
 from .sources import Source
-
-CLASS_KIND = "MetalLoadBalancerClass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Ground:
                 (mine.bfd_profiles, world.bfd_profiles),
                 (mine.communities, world.communities),
                 (mine.secrets, world.secrets),
+                (mine.refused, world.refused),
                 (mine.load_balancer_configurations, world.load_balancer_configurations),
             )
         )
@@ -72,10 +73,11 @@ def survey(world: World, node: str) -> Ground:
     book = catalog(world)
     nodes = list(world.nodes.values())
     classes = {key.name: class_coverage(owner, nodes) for key, owner in world.classes.items()}
+    address_pools = {key.name: pool for key, pool in world.address_pools.items() if book.stands(key)}
     pools = PoolCoverages(
-        {key.name: pool for key, pool in world.address_pools.items()},
+        address_pools,
         sorted(world.l2_advertisements.values(), key=lambda advertisement: advertisement.key),
-        _over_bgp(world),
+        _over_bgp(world, address_pools.values()),
         nodes,
     )
     over_bgp = refused_bgp_objects(world, book.pools)
@@ -89,11 +91,11 @@ def survey(world: World, node: str) -> Ground:
     return Ground(world, node, book, classes, pools, {**book.refused, **over_bgp}, problems)
 
 
-def _over_bgp(world: World) -> list[str]:
+def _over_bgp(world: World, pools: Iterable[IPAddressPool]) -> list[str]:
     selected = [
-        key.name
-        for key, pool in world.address_pools.items()
-        if any(selects_pool(each, key.name, pool.labels) for each in world.bgp_advertisements.values())
+        pool.key.name
+        for pool in pools
+        if any(selects_pool(each, pool.key.name, pool.labels) for each in world.bgp_advertisements.values())
     ]
     for configuration in world.load_balancer_configurations.values():
         for advertisement in configuration.advertisements:

@@ -13,7 +13,7 @@ from mlbd.model.core import EXCLUDE_LABEL, Condition, Namespace, Node, Port, Sec
 from mlbd.model.deckhouse import CLASS, CLASS_CONDITION
 from mlbd.model.desired import Desired
 from mlbd.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, PreferredNodes, ServiceAllocation
-from mlbd.model.reference import Key
+from mlbd.model.reference import Key, Reference
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 
@@ -293,6 +293,16 @@ def test_a_foreign_class_is_left_alone() -> None:
     planned = plan(world(*nodes(1), DEFAULT, web), "node-1")
     assert not planned.services and not planned.vips
     assert planned.foreign[web.key].reason == "ForeignClass"
+
+
+def test_a_class_whose_file_is_broken_is_not_taken_for_somebody_elses() -> None:
+    web = service(load_balancer_class="public")
+    broken = replace(world(*nodes(1), web), refused=frozenset({Reference("MetalLoadBalancerClass", Key("", "public"))}))
+    planned = plan(broken, "node-1")
+    assert not planned.foreign
+    assert reason(planned, web) == "InvalidObject" and addresses(planned, web) == [None]
+    mended = plan(world(*nodes(1), replace(DEFAULT, key=Key("", "public")), web), "node-1", planned)
+    assert addresses(mended, web) != [None]
 
 
 def test_a_class_that_is_gone_is_not_replaced_by_the_default() -> None:
