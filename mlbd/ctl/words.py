@@ -42,11 +42,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
-def listed(names: list[str] | tuple[str, ...]) -> str:
-    """a, b and c."""
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
-
-
 def addresses(total: int) -> str:
     """How many addresses there are, large numbers roughly."""
     if total >= _MOST:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_directories_are_read_as_mlbd_reads_them(tmp_path: Path) -> None:
     (tmp_path / "f.yaml").mkdir()
     told = json.loads(check(tmp_path, "-o", "json").stdout)
     assert [Path(problem["file"]).name for problem in told] == ["a.yaml", "b.yml", "c.json", "f.yaml"]
+
+
+def test_a_file_name_that_is_not_utf_8_is_shown(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff.yaml")).write_text(BAD)
+    assert check(tmp_path).stdout.startswith(f"{tmp_path}/\\xff.yaml:1: error: ")
 
 
 def test_standard_input(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mlbd.ctl.tables import Column, Screen, sentence, table
-from mlbd.ctl.words import addresses, clock, counted, duration, listed, printable, subject, told
+from mlbd.ctl.words import addresses, clock, counted, duration, printable, subject, told
 
 COLUMNS = (Column("NAME", repeats=True, elastic=True), Column("N", right=True), Column("MORE", wide=True))
 
@@ -87,7 +87,6 @@ def test_times_are_local() -> None:
 
 def test_words() -> None:
     assert [counted(number, "file") for number in (0, 1, 2)] == ["no files", "1 file", "2 files"]
-    assert [listed(("a", "b", "c")[:number]) for number in range(4)] == ["", "a", "a and b", "a, b and c"]
     assert [addresses(total) for total in (0, 254, 2**20, 2**62, 2**63 - 1)] == ["0", "254", "2^20", "2^62", "2^63+"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from mlbd.ctl.words import counted, told
 from mlbd.model import manifest
 from mlbd.model.reference import Reference
 from mlbd.model.status import Problem, Severity
+from mlbd.model.wording import displayed
 
 
 @click.command()
@@ -80,7 +80,7 @@ def _sources(files: tuple[str, ...]) -> Iterator[tuple[str, bytes | str]]:
         inside = sorted(path.iterdir()) if path.is_dir() else []
         manifests = [file for file in inside if manifest.is_manifest(file.name)]
         for file in manifests if path.is_dir() else [path]:
-            yield os.fsencode(file).decode("utf-8", "backslashreplace"), _contents(file)
+            yield displayed(file), _contents(file)
 
 
 def _contents(path: Path) -> bytes | str:

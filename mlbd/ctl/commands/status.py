@@ -11,7 +11,8 @@ from mlbd.ctl.client import Client
 from mlbd.ctl.errors import Exit
 from mlbd.ctl.output import Output, options
 from mlbd.ctl.tables import Screen, sentence
-from mlbd.ctl.words import counted, duration, listed, told
+from mlbd.ctl.words import counted, duration, told
+from mlbd.model.wording import listed
 
 _LABEL = 11
 

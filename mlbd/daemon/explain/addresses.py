@@ -13,7 +13,7 @@ from mlbd.model.reference import Key, Reference
 from mlbd.model.status import AddressStatus, VipState
 from mlbd.plan.requests import LOAD_BALANCER_IPS, annotation
 
-from .scene import Question, Scene, clause, listed, sentence
+from .scene import Question, Scene, abridged, clause, sentence
 
 
 def explain_address(scene: Scene, question: Question) -> Iterator[Section]:
@@ -43,7 +43,7 @@ def slot_sections(scene: Scene, service: Service, plan: ServicePlan) -> Iterator
         elif slot.refusal is not None and slot.refusal != plan.refusal:
             without.setdefault(slot.refusal, []).append(slot)
     for refusal, slots in without.items():
-        names = listed(f"{slot.index} (IPv{slot.family})" for slot in slots)
+        names = abridged(f"{slot.index} (IPv{slot.family})" for slot in slots)
         title, has = ("Slot", "It has") if len(slots) == 1 else ("Slots", "They have")
         yield Section(f"{title} {names}", (f"{has} no address: {clause(refusal.message)}",))
 
@@ -73,14 +73,14 @@ def _why_this(service: Service, slot: Slot) -> str:
 
 def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[str]:
     if len(vip.services) > 1:
-        yield f"It is shared by {listed(f'Service {key}' for key in vip.services)}."
+        yield f"It is shared by {abridged(f'Service {key}' for key in vip.services)}."
     if not vip.order:
         yield "No node may hold it, so nobody answers for it."
         return
     first, *others = vip.order
     part = "holds it" if status is not None and _holds(scene, first, status) else "should hold it"
     if others:
-        after = f"should it die, the next that lives takes over: {listed(others)}"
+        after = f"should it die, the next that lives takes over: {abridged(others)}"
         yield f"{first} stands first in its order and {part}; {after}."
     else:
         yield f"{first} is the only node that may hold it; should it die, nobody answers."
@@ -100,7 +100,7 @@ def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
     match status.state:
         case VipState.HOLDING:
             asked = "ARP" if vip.address.version == 4 else "neighbor solicitations"
-            where = listed(_with_mac(scene, link) for link in status.links) or "no link"
+            where = abridged(_with_mac(scene, link) for link in status.links) or "no link"
             return f"{me} holds it now: it answers {asked} on {where}."
         case VipState.PROBING:
             return f"{me} asks whether somebody else has it, before it takes it."
@@ -135,4 +135,4 @@ def _unused(scene: Scene, address: IPAddress) -> Iterator[str]:
         *((Reference("MetalLoadBalancerPool", key), pool.addresses) for key, pool in world.load_balancer_pools.items()),
     )
     holders = [str(reference) for reference, ranges in pools if any(address in entry for entry in ranges)]
-    yield f"It is among the addresses of {listed(holders)}." if holders else "It is in no class and no pool."
+    yield f"It is among the addresses of {abridged(holders)}." if holders else "It is in no class and no pool."

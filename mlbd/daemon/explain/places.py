@@ -10,7 +10,7 @@ from mlbd.model.metallb import IPAddressPool
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import LinkStatus, NodeStatus, PoolStatus
 
-from .scene import Question, Scene, clause, counted, listed, sentence
+from .scene import Question, Scene, abridged, clause, counted, sentence
 
 #: More addresses than this nobody counts.
 _COUNTABLE = 1_000_000
@@ -29,11 +29,11 @@ def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
         yield "It is the node that answers you."
     if node.message:
         yield f"It holds nothing: {clause(node.message)}"
-    has = f"Its classes and pools are {listed(node.classes)}" if node.classes else "It is in no class and no pool"
+    has = f"Its classes and pools are {abridged(node.classes)}" if node.classes else "It is in no class and no pool"
     yield f"{has}."
     first = [str(vip.address) for vip in scene.desired.vips.values() if vip.order[:1] == (node.name,)]
     later = sum(node.name in vip.order[1:] for vip in scene.desired.vips.values())
-    yield f"It stands first for {listed(first)}." if first else "It stands first for no address."
+    yield f"It stands first for {abridged(first)}." if first else "It stands first for no address."
     yield f"It stands by for {counted(later, 'other')}." if later else "It stands by for no other."
     yield from scene.problems_of(f"Node {node.name}")
 
@@ -46,7 +46,7 @@ def explain_link(scene: Scene, question: Question) -> Iterator[Section]:
 
 def _of_link(scene: Scene, link: LinkStatus) -> Iterator[str]:
     has = f"It is this node's, number {link.index}, MAC {link.mac or 'none'}"
-    yield f"{has}, with {listed(link.addresses)}." if link.addresses else f"{has}, without an address."
+    yield f"{has}, with {abridged(link.addresses)}." if link.addresses else f"{has}, without an address."
     if not link.usable:
         yield sentence(f"Nothing is announced on it: it {link.message}")
         return
@@ -57,7 +57,7 @@ def _of_link(scene: Scene, link: LinkStatus) -> Iterator[str]:
         if address.address is not None and address.state == "holding" and link.name in address.links
     ]
     yield (
-        f"On it this node answers for {listed(dict.fromkeys(held))}."
+        f"On it this node answers for {abridged(dict.fromkeys(held))}."
         if held
         else "It can announce, and has nothing to."
     )
@@ -84,17 +84,17 @@ def _sources(scene: Scene) -> Iterator[tuple[Reference, Pool]]:
 def _of_source(scene: Scene, reference: Reference, pool: Pool) -> Iterator[str]:
     yield from scene.file_of(reference)
     yield from scene.problems_of(str(reference))
-    yield f"Its addresses are {listed(map(str, pool.addresses))}." if pool.addresses else "It has no addresses."
+    yield f"Its addresses are {abridged(map(str, pool.addresses))}." if pool.addresses else "It has no addresses."
     yield from _automatic(pool)
     if isinstance(pool, MetalLoadBalancerClass) and pool.interfaces:
-        yield f"They are announced on {listed(pool.interfaces)} only."
+        yield f"They are announced on {abridged(pool.interfaces)} only."
     known = [
         status for status in scene.status.pools if (status.kind, status.name) == (reference.kind, reference.key.name)
     ]
     for status in known:
         yield from _usage(scene, status)
     services = [str(key) for key, plan in scene.desired.services.items() if plan.source == reference]
-    yield f"Its Services are {listed(services)}." if services else "No Service takes from it."
+    yield f"Its Services are {abridged(services)}." if services else "No Service takes from it."
 
 
 def _automatic(pool: Pool) -> Iterator[str]:
@@ -110,4 +110,4 @@ def _usage(scene: Scene, status: PoolStatus) -> Iterator[str]:
     are = "is" if used == 1 else "are"
     yield f"{used} of {total if total < _COUNTABLE else f'more than {_COUNTABLE:,}'} addresses {are} in use."
     if status.kind == "MetalLoadBalancerClass" and status.nodes:  # that there is none is a Problem
-        yield f"Its nodes are {listed(status.nodes)}."
+        yield f"Its nodes are {abridged(status.nodes)}."

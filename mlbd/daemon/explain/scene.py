@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from mlbd.model.desired import Desired
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import AddressStatus, Severity, Status
+from mlbd.model.wording import listed
 from mlbd.model.world import World
 
 #: The kinds that can be asked for, as a user may write them before the name.
@@ -85,9 +86,6 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
-def listed(names: Iterable[str]) -> str:
-    """a, b and c; of a long list its beginning and how many more."""
-    known: Sequence[str] = list(names)
-    if len(known) > _SPELLED_OUT:
-        return f"{', '.join(known[:_SPELLED_OUT])} and {len(known) - _SPELLED_OUT} more"
-    return f"{', '.join(known[:-1])} and {known[-1]}" if len(known) > 1 else "".join(known)
+def abridged(names: Iterable[str]) -> str:
+    """As `listed`, a long list shortened."""
+    return listed(names, most=_SPELLED_OUT)

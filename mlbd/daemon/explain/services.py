@@ -12,7 +12,7 @@ from mlbd.model.reference import Reference
 from mlbd.plan.requests import ADDRESS_POOL, annotation, count_wanted
 
 from .addresses import slot_sections
-from .scene import Question, Scene, clause, counted, listed
+from .scene import Question, Scene, abridged, clause, counted
 
 
 def explain_service(scene: Scene, question: Question) -> Iterator[Section]:
@@ -98,6 +98,6 @@ def _nodes(service: Service, plan: ServicePlan) -> Iterator[str]:
     may_not: dict[Refusal, list[str]] = {}
     for node, refusal in sorted(plan.nodes.items()):
         (may if refusal is None else may_not.setdefault(refusal, [])).append(node)
-    yield f"{listed(may)} may hold its addresses." if may else "No node may hold its addresses."
+    yield f"{abridged(may)} may hold its addresses." if may else "No node may hold its addresses."
     for refusal, nodes in may_not.items():
-        yield f"{listed(nodes)} may not: {clause(refusal.message)}"
+        yield f"{abridged(nodes)} may not: {clause(refusal.message)}"
