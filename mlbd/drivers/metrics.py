@@ -1,4 +1,7 @@
-"""GET /metrics: the Status in the Prometheus text format, drawn anew at each scrape.
+"""GET /metrics: the Status in the Prometheus text format.
+
+Whoever reaches the port may ask as often as he likes, and a Status of 10,000 Services takes the event loop a good part
+of a second: so one drawing serves all who ask within a second of it, and the connections are few and short.
 
 The names end as Prometheus asks: `_total` counts up, everything else is as it is now.
 """
@@ -6,15 +9,19 @@ The names end as Prometheus asks: `_total` counts up, everything else is as it i
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
 from mlbd.model.settings import Endpoint
 from mlbd.model.status import Severity, Status
 
+CONNECTIONS = 16
+REQUEST_SECONDS = 10.0
+REUSE_SECONDS = 1.0
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -26,17 +33,20 @@ class Sample(NamedTuple):
 
 
 class Metrics:
-    """`refusal` says why nothing listens at `endpoint`, empty when all is well."""
+    """`refusal` says why nothing listens at `endpoint`, empty when all is well; `clock` gives seconds."""
 
-    def __init__(self, endpoint: Endpoint, status: Callable[[], Status]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, status: Callable[[], Status], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._endpoint = endpoint
         self._status = status
+        self._clock = clock
+        self._drawing = b""
+        self._drawn: float | None = None
         self.refusal = ""
 
     async def run(self) -> None:
-        application = web.Application()
-        application.router.add_get("/metrics", self._answer)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.ServerRunner(_Connections(self._answer, access_log=None))
         await runner.setup()
         try:
             await web.TCPSite(runner, *self._endpoint).start()
@@ -48,8 +58,31 @@ class Metrics:
         finally:
             await runner.cleanup()
 
-    async def _answer(self, request: web.Request) -> web.Response:
-        return web.Response(body=render(samples(self._status())).encode(), headers={"Content-Type": CONTENT_TYPE})
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        if request.path == "/metrics":
+            response = web.Response(body=self.exposition(), headers={"Content-Type": CONTENT_TYPE})
+        else:
+            response = web.Response(status=404, text="ask for /metrics\n")
+        response.force_close()
+        return response
+
+    def exposition(self) -> bytes:
+        """As it was at most REUSE_SECONDS ago."""
+        if self._drawn is None or self._clock() - self._drawn >= REUSE_SECONDS:
+            self._drawing = render(samples(self._status())).encode()
+            self._drawn = self._clock()  # when it was done, however long that took
+        return self._drawing
+
+
+class _Connections(web.Server):
+    """One that comes when there are enough is reset, and so is one that takes its time."""
+
+    def connection_made(self, handler: Any, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+        else:
+            asyncio.get_running_loop().call_later(REQUEST_SECONDS, transport.abort)
 
 
 def samples(status: Status) -> Iterator[Sample]:

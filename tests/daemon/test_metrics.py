@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
+
+import pytest
 
 from mlbd.daemon.report import compose
+from mlbd.drivers import metrics as module
 from mlbd.drivers.metrics import Sample, render, samples
-from mlbd.model.status import Problem, Severity
+from mlbd.model.settings import Endpoint
+from mlbd.model.status import Problem, Severity, Status
 from mlbd.proto.neighbor.vip import State
+from tests.lab import Host, Lab
 
 from .exposition import Metrics, parse
 from .known import CLASS, NODES, facts
@@ -54,3 +61,86 @@ def test_labels_are_escaped() -> None:
     text = render(iter([Sample("mlbd_x", "X.", 1.5, {"a": 'a\\b"c\nd'}), Sample("mlbd_x", "X.", 2, {"a": "é"})]))
     assert text == '# HELP mlbd_x X.\n# TYPE mlbd_x gauge\nmlbd_x{a="a\\\\b\\"c\\nd"} 1.5\nmlbd_x{a="é"} 2.0\n'
     assert set(parse(text)["mlbd_x"].values()) == {1.5, 2}
+
+
+PORT = 7472
+
+
+class Served:
+    """Metrics that answer on the loopback, their clock, and how often the Status was composed."""
+
+    def __init__(self) -> None:
+        self.composed = 0
+        self.now = 0.0
+        self.metrics = module.Metrics(Endpoint("127.0.0.1", PORT), self._compose, lambda: self.now)
+
+    def _compose(self) -> Status:
+        self.composed += 1
+        self.now += 5  # it takes long
+        return compose(facts())
+
+    async def get(self, path: str = "/metrics") -> bytes:
+        """What comes until the connection ends, with or without a word."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        except ConnectionError:
+            return b""
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = await until_end(reader)
+        writer.close()
+        return answer
+
+    async def listening(self) -> None:
+        while not (await self.get("/")).startswith(b"HTTP/1.1 404 "):
+            await asyncio.sleep(0.01)
+
+
+async def until_end(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+def serve(host: Host, story: Callable[[Served], Awaitable[None]]) -> None:
+    async def play() -> None:
+        served = Served()
+        running = asyncio.create_task(served.metrics.run())
+        try:
+            async with asyncio.timeout(20):
+                await served.listening()
+                await story(served)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    with host.enter():
+        asyncio.run(play())
+
+
+def test_many_scrapes_are_one_drawing(lab: Lab) -> None:
+    """Whoever can reach the port must not hold up the event loop."""
+
+    async def story(served: Served) -> None:
+        answers = await asyncio.gather(*(served.get() for _ in range(10)))
+        assert all(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\n") for answer in answers)
+        assert served.composed == 1
+        served.now += module.REUSE_SECONDS
+        await served.get()
+        assert served.composed == 2
+
+    serve(lab.host("node"), story)
+
+
+def test_connections_are_few_and_short(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REQUEST_SECONDS", 1.0)
+
+    async def story(served: Served) -> None:
+        idle = [await asyncio.open_connection("127.0.0.1", PORT) for _ in range(module.CONNECTIONS)]
+        assert await served.get() == b""
+        for reader, writer in idle:
+            assert await until_end(reader) == b""
+            writer.close()
+        assert b"mlbd_ready" in await served.get()
+
+    serve(lab.host("node"), story)
