@@ -5,6 +5,7 @@ HTTP/1.0 by hand: an answer is then a head and all that follows, and importing h
 
 from __future__ import annotations
 
+import grp
 import json
 import socket
 from collections.abc import Iterator
@@ -87,13 +88,26 @@ def _refused(status: int, answer: Any) -> CtlError:
     return _ERRORS.get(status, CtlError)(str(told or f"cannot do that: HTTP status {status}"))
 
 
+def _how_to_be_let_in(path: Path) -> str:
+    as_root = "run mlbctl as root"
+    try:
+        group = _group_name(path.stat().st_gid)
+    except OSError:  # in a directory that is closed, its group cannot be learnt
+        return as_root
+    return f"{as_root}, or join the socket's group (`usermod -aG {group} USER`, then log in again)"
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
 def _unreachable(path: Path, error: OSError) -> CtlError:
     match error:
         case PermissionError():
-            return Denied(
-                f"cannot open {path}: permission denied; run mlbctl as root, or join the socket's group "
-                "(`usermod -aG mlbd USER`, then log in again)"
-            )
+            return Denied(f"cannot open {path}: permission denied; {_how_to_be_let_in(path)}")
         case FileNotFoundError():
             return Unreachable(
                 f"cannot reach mlbd: there is no {path}; `systemctl status mlbd` tells whether it runs, "

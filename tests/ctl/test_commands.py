@@ -187,7 +187,7 @@ def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
     status, told = run_as_nobody(served.path, [], "status")
     assert status == Exit.DENIED == 5
     assert "permission denied" in str(told)
-    assert "usermod -aG" in str(told)
+    assert f"`usermod -aG {READERS} USER`" in str(told)
     status, told = run_as_nobody(served.path, [READERS_GID], "reload")
     assert status == 5
     assert str(told).startswith("mlbctl: cannot change anything: only root")
@@ -196,6 +196,22 @@ def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
     assert status == 5
     assert f"members of the group {READERS}" in str(told)
     assert daemon.reloads == 0
+
+
+def test_a_group_without_a_name_goes_by_its_number(served: Served) -> None:
+    run(served.path, "status", "--help")
+    os.chown(served.path, 0, 54321)
+    status, told = run_as_nobody(served.path, [], "status")
+    assert status == 5
+    assert "`usermod -aG 54321 USER`" in str(told)
+
+
+def test_a_socket_that_cannot_be_seen_has_no_group_to_join(served: Served) -> None:
+    run(served.path, "status", "--help")
+    served.path.parent.chmod(0o700)
+    status, told = run_as_nobody(served.path, [], "status")
+    assert status == 5
+    assert str(told).endswith("permission denied; run mlbctl as root\n")
 
 
 @pytest.mark.parametrize("command", [["why", "nothing"], ["services", "shop/nothing"], ["services", "nothing"]])
