@@ -134,4 +134,4 @@ def _link(facts: Facts, link: Link, holds: int) -> LinkStatus:
 
 def _reflex(facts: Facts) -> ReflexStatus:
     child = facts.reflex
-    return ReflexStatus(child.pid, child.alive, child.realtime, child.restarts, child.counters)
+    return ReflexStatus(child.pid, child.alive, child.realtime, child.restarts, child.counters, child.lateness)

@@ -145,13 +145,15 @@ class DirectoryStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReflexStatus:
-    """The child process that answers; `counters` by name since its start."""
+    """The child process that answers; `counters` by name since its start. `realtime`: it runs under SCHED_FIFO.
+    `lateness` is the worst delay of one of its timers within the last second, in microseconds."""
 
     pid: int | None
     alive: bool
     realtime: bool
     restarts: int
     counters: Mapping[str, int] = field(default_factory=dict)
+    lateness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
