@@ -32,7 +32,7 @@ def refused_bgp_objects(world: World, pools: Mapping[str, Source]) -> dict[Refer
     accepted: dict[str, list[Attached]] = {name: [] for name in pools}
     for key, advertisement in sorted(world.bgp_advertisements.items()):
         attached = attached_to(advertisement, world)
-        selected = [name for name in pools if selects(advertisement, name, world)]
+        selected = [name for name, pool in pools.items() if selects(advertisement, pool, world)]
         if refusal := _advertisement(attached, [pools[name] for name in selected], aliases, accepted):
             refused[Reference("BGPAdvertisement", key)] = refusal
         else:
@@ -50,9 +50,10 @@ def refused_bgp_objects(world: World, pools: Mapping[str, Source]) -> dict[Refer
     return refused
 
 
-def selects(advertisement: BGPAdvertisement, pool: str, world: World) -> bool:
-    labels = next((each.labels for key, each in world.address_pools.items() if key.name == pool), {})
-    return selects_pool(advertisement, pool, labels)
+def selects(advertisement: BGPAdvertisement, pool: Source, world: World) -> bool:
+    kind, key = pool.reference
+    labels = world.address_pools[key].labels if kind == "IPAddressPool" else {}
+    return selects_pool(advertisement, key.name, labels)
 
 
 def attached_to(advertisement: BGPAdvertisement, world: World) -> Attached:
@@ -169,8 +170,8 @@ def _receives_ipv6(
     peer: BGPPeer, advertisements: Iterable[BGPAdvertisement], pools: Mapping[str, Source], world: World
 ) -> bool:
     return any(
-        6 in pool.spans and selects(advertisement, name, world)
+        6 in pool.spans and selects(advertisement, pool, world)
         for advertisement in advertisements
         if not advertisement.peers or peer.key.name in advertisement.peers
-        for name, pool in pools.items()
+        for pool in pools.values()
     )

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 
 from mlbd.model.address import AddressRange
 from mlbd.model.core import Namespace
-from mlbd.model.deckhouse import MetalLoadBalancerClass
+from mlbd.model.deckhouse import CLASS_KIND, MetalLoadBalancerClass
 from mlbd.model.desired import Refusal
 from mlbd.model.metallb import IPAddressPool, ServiceAllocation
-from mlbd.model.reference import Key, Reference
+from mlbd.model.reference import Reference
 from mlbd.model.selector import any_matches
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
-from .clashes import CLASS_KIND, Accepted, Owner, age, precedence
+from .clashes import Accepted, Owner, age, precedence
 from .sources import Scope, Source
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:

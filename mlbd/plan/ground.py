@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from mlbd.model.core import Service
+from mlbd.model.deckhouse import CLASS_KIND
 from mlbd.model.desired import Refusal
 from mlbd.model.metallb import IPAddressPool
 from mlbd.model.reference import Key, Reference
@@ -15,7 +16,6 @@ from mlbd.model.world import World
 from .announcements import PoolCoverages, class_coverage, selects_pool
 from .bgp_objects import refused_bgp_objects
 from .catalog import Catalog, catalog, problem_of
-from .clashes import CLASS_KIND
 from .eligibility import Coverage
 from .requests import Request, choose_class, request
 from .sources import Source
@@ -73,7 +73,11 @@ def survey(world: World, node: str) -> Ground:
     book = catalog(world)
     nodes = list(world.nodes.values())
     classes = {key.name: class_coverage(owner, nodes) for key, owner in world.classes.items()}
-    address_pools = {key.name: pool for key, pool in world.address_pools.items() if book.stands(key)}
+    address_pools = {
+        name: world.address_pools[pool.reference.key]
+        for name, pool in book.pools.items()
+        if pool.reference.kind == "IPAddressPool"
+    }
     pools = PoolCoverages(
         address_pools,
         sorted(world.l2_advertisements.values(), key=lambda advertisement: advertisement.key),

@@ -8,7 +8,7 @@ from typing import Any
 
 from mlbd.model.address import parse_range
 from mlbd.model.core import EndpointSlice, Namespace, Node, Port, Service
-from mlbd.model.deckhouse import COUNT, IPS, SHARED_IP_KEY, MetalLoadBalancerClass
+from mlbd.model.deckhouse import COUNT, IPS, SHARED_IP_KEY, MetalLoadBalancerClass, MetalLoadBalancerPool
 from mlbd.model.metallb import IPAddressPool, L2Advertisement
 from mlbd.model.reference import Key
 from mlbd.model.selector import LabelSelector, Operator, Requirement
@@ -21,6 +21,7 @@ PLACES = {
     Namespace: "namespaces",
     EndpointSlice: "endpoint_slices",
     IPAddressPool: "address_pools",
+    MetalLoadBalancerPool: "load_balancer_pools",
     L2Advertisement: "l2_advertisements",
     MetalLoadBalancerClass: "classes",
 }
