@@ -64,7 +64,8 @@ class Addresses:
         self._arp_announce = ArpAnnounce()
         self._turn = asyncio.Lock()  # apply() and run() may both want to change something
         self._watch = netlink.Watch(GROUPS)
-        self._dump()
+        self._sure = True
+        self._learn(netlink.dump(rtnl.RTM_GETADDR))
 
     async def apply(self, wanted: frozenset[IPAddress]) -> None:
         """Make `wanted` all there is of ours, added before anything is removed."""
@@ -108,14 +109,21 @@ class Addresses:
 
     def _catch_up(self) -> None:
         events = self._watch.events()
-        if events is None:
+        if events is None or not self._sure:
             self._dump()
         else:
             self._learn(events)
 
     def _dump(self) -> None:
+        """What was known stays when the kernel gives no answer; it is asked again next time."""
+        try:
+            found = netlink.dump(rtnl.RTM_GETADDR)
+        except OSError:
+            self._sure = False
+            return
+        self._sure = True
         self._bound.clear()
-        self._learn(netlink.dump(rtnl.RTM_GETADDR))
+        self._learn(found)
 
     def _learn(self, messages: Iterable[nlmsg]) -> None:
         for message in messages:

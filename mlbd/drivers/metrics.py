@@ -105,6 +105,8 @@ def samples(status: Status) -> Iterator[Sample]:
     for link in status.links:
         yield Sample("mlbd_link_usable", "Whether addresses may be announced on it.", link.usable, {"link": link.name})
     yield Sample("mlbd_reflex_alive", "Whether the process that answers runs.", status.reflex.alive)
+    lateness = status.reflex.lateness / 1e6
+    yield Sample("mlbd_reflex_lateness_seconds", "Worst delay of its timers in the last second.", lateness)
     yield Sample("mlbd_reflex_restarts_total", "How often it had to be started again.", status.reflex.restarts)
     for name, count in sorted(status.reflex.counters.items()):
         yield Sample("mlbd_reflex_frames_total", "Frames, by what was done.", count, {"outcome": name})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import json
 import signal
@@ -304,6 +305,23 @@ def test_without_the_right_to_set_arp_announce_the_address_is_bound_and_the_reas
         "set it yourself: sysctl -w net.ipv4.conf.all.arp_announce=2",
     ]
     assert str(V4) in on_lo(host)
+
+
+def test_what_is_known_stays_when_the_kernel_does_not_answer(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(kind: int) -> None:
+        raise OSError(errno.EBADMSG, "the kernel's answer was lost")
+
+    async def scenario(addresses: Addresses) -> None:
+        await addresses.apply(BOTH)
+        with monkeypatch.context() as patched:
+            patched.setattr(netlink, "dump", silent)
+            host.ip("addr", "add", "192.0.2.81/32", "dev", "lo")  # somebody else's, and refused: that is looked into
+            await addresses.apply(BOTH | {ip_address("192.0.2.81")})
+            assert addresses.status().bound == BOTH
+        await addresses.apply(BOTH)
+        assert (addresses.status().bound, addresses.status().refused) == (BOTH, {})
+
+    play(host, scenario)
 
 
 TRY_TO_BIND = """
