@@ -43,11 +43,6 @@ class Unusable(Exception):
     """A file that is there but not to be read; the text says why."""
 
 
-def displayed(path: Path) -> str:
-    """A path in a message: file names are octets, messages are UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def list_manifests(directory: Path) -> dict[str, Signature]:
     """Raises OSError when the directory cannot be listed."""
     found = {}

@@ -13,9 +13,10 @@ from mlbd.model.assembly import Assembly, Origin
 from mlbd.model.manifest import Contents, read
 from mlbd.model.reference import Reference
 from mlbd.model.status import DirectoryStatus, Problem, Severity
+from mlbd.model.wording import displayed
 from mlbd.model.world import World
 
-from .directory import Signature, Unusable, Watch, displayed, list_manifests, read_manifest
+from .directory import Signature, Unusable, Watch, list_manifests, read_manifest
 
 #: How long a burst may take to arrive, in seconds, before what came is read.
 _SETTLE = 0.002
