@@ -234,13 +234,96 @@ def test_a_node_that_may_not_hold_it_says_so() -> None:
     )
 
 
+def slices(service: str, *nodes: str, ready: bool = True) -> str:
+    """An EndpointSlice of NAMESPACE/NAME with an endpoint on each of the nodes."""
+    namespace, _, name = service.partition("/")
+    endpoints = ", ".join(
+        f"{{addresses: [198.51.100.9], nodeName: {node}, conditions: {{ready: {str(ready).lower()}}}}}"
+        for node in nodes
+    )
+    return f"""
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{namespace: {namespace}, name: {name}-1, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+endpoints: [{endpoints}]
+"""
+
+
+def told_of(text: str, *more: str) -> dict[str, str]:
+    """What the plan itself says of a thing in these files."""
+    world = world_of("".join((FILES, *more)))
+    desired = plan(world, "node-1")
+    return told(text, status_of(desired, {}, "", *desired.problems), world, desired)
+
+
+def pods(spec: str = "", annotations: str = "") -> str:
+    """A Service that pods serve."""
+    return f"""
+---
+apiVersion: v1
+kind: Service
+metadata: {{namespace: a, name: pods, annotations: {{{annotations}}}}}
+spec: {{type: LoadBalancer, selector: {{app: pods}}, ports: [{{port: 80}}]{spec}}}
+"""
+
+
+NO_ENDPOINT = "no endpoint of the Service can take traffic: make one of its pods ready (readiness probe)."
+
+
+def test_a_service_without_endpoints_is_refused_once_and_says_what_it_needs() -> None:
+    chain = told_of("a/pods", pods())
+    service, address = chain
+    assert chain[service].splitlines()[3:] == [
+        f"Nobody announces it: {NO_ENDPOINT}",
+        "It has a selector and no EndpointSlice: add one with a ready endpoint, or take spec.selector out where "
+        "programs on the nodes themselves serve it.",
+        "Then node-1 and node-2 may hold its addresses.",
+        "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers.",
+    ]
+    assert chain[address].count("\n") == 0  # how it was found, and no more
+    assert told_of(address, pods())[address].endswith(f"\nNobody answers for it: {NO_ENDPOINT}")
+
+
+def test_a_service_whose_endpoints_are_not_ready_is_not_told_to_have_no_slice() -> None:
+    chain = told_of("a/pods", pods(", externalTrafficPolicy: Local"), slices("a/pods", "node-1", ready=False))
+    assert chain["Service a/pods"].splitlines()[3:5] == [
+        f"Nobody announces it: {NO_ENDPOINT}",
+        "Then node-1 and node-2 may hold its addresses, given a usable endpoint there.",
+    ]
+
+
+def test_a_refused_service_whose_address_another_one_announces() -> None:
+    refused = pods(annotations="metallb.io/allow-shared-ip: key")
+    other = refused.replace("name: pods", "name: other").replace("port: 80", "port: 53")
+    files = refused, other, slices("a/other", "node-1")
+    chain = told_of("a/pods", *files)
+    service, address = chain
+    assert f"\nIts addresses are announced only for Services that share them: {NO_ENDPOINT}\n" in chain[service]
+    assert "Nobody" not in chain[service] + chain[address]
+    assert "stands first in its order" in chain[address]
+    assert "Nobody" not in told_of(address, *files)[address]
+
+
+def test_local_traffic_without_endpoints_goes_to_every_node() -> None:
+    """Programs on the nodes serve it, and nobody knows on which."""
+    chain = told("office/public")["Service office/public"]
+    assert "externalTrafficPolicy" not in chain
+    assert "node-1 and node-2 may hold its addresses." in chain
+
+
 def test_a_pool_by_name_and_local_traffic() -> None:
-    chain = told("office/public")
+    chain = told_of("office/public", slices("office/public", "node-2"))
     assert (
         "from IPAddressPool metallb-system/office, because the annotation metallb.io/address-pool names it."
         in (chain["Service office/public"])
     )
-    assert "externalTrafficPolicy is Local: only nodes with a usable endpoint" in chain["Service office/public"]
+    assert chain["Service office/public"].splitlines()[3:6] == [
+        "externalTrafficPolicy is Local: only nodes with a usable endpoint of it may hold its addresses.",
+        "node-2 may hold its addresses.",
+        "node-1 may not: no endpoint of the Service is usable on this node, and externalTrafficPolicy is Local.",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -311,8 +394,8 @@ def test_nobody_may_hold_it() -> None:
     desired = plan(world, "node-1")
     chain = told("shop/web", status_of(desired, {}), world, desired)
     assert "Nobody announces it: " in chain["Service shop/web"]
-    assert "No node may hold its addresses." in chain["Service shop/web"]
-    assert "node-1, node-2 and node-3 may not: the node lacks" in chain["Service shop/web"]
+    assert "node-1, node-2 and node-3 may not hold its addresses: the node lacks" in chain["Service shop/web"]
+    assert "No node" not in "".join(chain.values())
 
 
 @pytest.mark.parametrize(

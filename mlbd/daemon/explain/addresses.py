@@ -29,7 +29,8 @@ def explain_address(scene: Scene, question: Question) -> Iterator[Section]:
     found = [(plan, slot) for plan in owners for slot in plan.slots if slot.address == address]
     for plan, slot in found:
         service = scene.world.services[plan.key]
-        yield Section(str(address), (*_origin(scene, plan.key), *_of_address(scene, service, slot)))
+        sentences = (*_origin(scene, plan.key), *_of_address(scene, service, slot), *_nobody(scene, plan, slot))
+        yield Section(str(address), sentences)
     if not found:
         yield Section(str(address), tuple(_unused(scene, address)))
 
@@ -51,6 +52,12 @@ def slot_sections(scene: Scene, service: Service, plan: ServicePlan) -> Iterator
 def _origin(scene: Scene, service: Key) -> Iterator[str]:
     if file := scene.origin(Reference("Service", service)):
         yield f"Service {service} comes from {file}."
+
+
+def _nobody(scene: Scene, plan: ServicePlan, slot: Slot) -> Iterator[str]:
+    """Where the chain of its Service does not say so."""
+    if plan.refusal is not None and not scene.is_announced(slot):
+        yield f"Nobody answers for it: {clause(plan.refusal.message)}"
 
 
 def _of_address(scene: Scene, service: Service, slot: Slot) -> Iterator[str]:
@@ -75,7 +82,6 @@ def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[st
     if len(vip.services) > 1:
         yield f"It is shared by {abridged(f'Service {key}' for key in vip.services)}."
     if not vip.order:
-        yield "No node may hold it, so nobody answers for it."
         return
     first, *others = vip.order
     part = "holds it" if status is not None and _holds(scene, first, status) else "should hold it"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from mlbd.model.desired import Desired
+from mlbd.model.desired import Desired, Slot
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import AddressStatus, Severity, Status
 from mlbd.model.wording import listed
@@ -42,6 +42,11 @@ class Scene:
     def addresses_of(self, service: Key) -> tuple[AddressStatus, ...]:
         known = (each for each in self.status.services if (each.namespace, each.name) == service)
         return next((each.addresses for each in known), ())
+
+    def is_announced(self, slot: Slot) -> bool:
+        """Whether somebody may hold its address, be it for another Service that shares it."""
+        vip = self.desired.vips.get(slot.address) if slot.address is not None else None
+        return vip is not None and bool(vip.order)
 
     def problems_of(self, subject: str, told: Collection[str] = ()) -> list[str]:
         """Sentences, but for errors with a reason of `told`: the chain has them where it breaks."""

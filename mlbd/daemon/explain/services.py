@@ -9,6 +9,7 @@ from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, POOL
 from mlbd.model.desired import Refusal, ServicePlan
 from mlbd.model.explanation import Section
 from mlbd.model.reference import Reference
+from mlbd.plan.eligibility import NO_READY_ENDPOINT
 from mlbd.plan.requests import ADDRESS_POOL, annotation, count_wanted
 
 from .addresses import slot_sections
@@ -44,9 +45,9 @@ def _of_service(scene: Scene, reference: Reference, service: Service, plan: Serv
         yield _counted(service, plan)
     yield from scene.problems_of(str(reference), set(_told_elsewhere(scene, service, plan)))
     if plan.refusal is not None:
-        yield f"Nobody announces it: {clause(plan.refusal.message)}"
+        yield from _refused(scene, service, plan, plan.refusal)
     if any(slot.address is not None for slot in plan.slots):
-        yield from _nodes(service, plan)
+        yield from _nodes(scene, service, plan)
 
 
 def _told_elsewhere(scene: Scene, service: Service, plan: ServicePlan) -> Iterator[str]:
@@ -91,13 +92,35 @@ def _counted(service: Service, plan: ServicePlan) -> str:
     return f"It asks for {counted(len(plan.slots), 'address', 'addresses')}{each} ({cause}), and has {has}."
 
 
-def _nodes(service: Service, plan: ServicePlan) -> Iterator[str]:
-    if service.external_traffic_policy is TrafficPolicy.LOCAL:
+def _refused(scene: Scene, service: Service, plan: ServicePlan, refusal: Refusal) -> Iterator[str]:
+    if any(scene.is_announced(slot) for slot in plan.slots):
+        yield f"Its addresses are announced only for Services that share them: {clause(refusal.message)}"
+    else:
+        yield f"Nobody announces it: {clause(refusal.message)}"
+    if refusal == NO_READY_ENDPOINT and not _has_slices(scene, service):
+        yield (
+            "It has a selector and no EndpointSlice: add one with a ready endpoint, or take spec.selector out where "
+            "programs on the nodes themselves serve it."
+        )
+
+
+def _has_slices(scene: Scene, service: Service) -> bool:
+    return any(part.service == service.key for part in scene.world.endpoint_slices.values())
+
+
+def _nodes(scene: Scene, service: Service, plan: ServicePlan) -> Iterator[str]:
+    """Who may hold its addresses, or of a Service that is refused could."""
+    local = service.external_traffic_policy is TrafficPolicy.LOCAL
+    if local and plan.refusal is None and _has_slices(scene, service):
         yield "externalTrafficPolicy is Local: only nodes with a usable endpoint of it may hold its addresses."
     may: list[str] = []
     may_not: dict[Refusal, list[str]] = {}
     for node, refusal in sorted(plan.nodes.items()):
         (may if refusal is None else may_not.setdefault(refusal, [])).append(node)
-    yield f"{abridged(may)} may hold its addresses." if may else "No node may hold its addresses."
+    if may and plan.refusal is None:
+        yield f"{abridged(may)} may hold its addresses."
+    elif may:
+        condition = ", given a usable endpoint there" if local else ""
+        yield f"Then {abridged(may)} may hold its addresses{condition}."
     for refusal, nodes in may_not.items():
-        yield f"{abridged(nodes)} may not: {clause(refusal.message)}"
+        yield f"{abridged(nodes)} may not{'' if may else ' hold its addresses'}: {clause(refusal.message)}"
