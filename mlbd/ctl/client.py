@@ -91,10 +91,12 @@ def _refused(status: int, answer: Any) -> CtlError:
 def _how_to_be_let_in(path: Path) -> str:
     as_root = "run mlbctl as root"
     try:
-        group = _group_name(path.stat().st_gid)
+        gid = path.stat().st_gid
     except OSError:  # in a directory that is closed, its group cannot be learnt
         return as_root
-    return f"{as_root}, or join the socket's group (`usermod -aG {group} USER`, then log in again)"
+    if not gid:  # mlbd's group does not exist: it lets only root in, members of the group root are not
+        return as_root
+    return f"{as_root}, or join the socket's group (`usermod -aG {_group_name(gid)} USER`, then log in again)"
 
 
 def _group_name(gid: int) -> str:

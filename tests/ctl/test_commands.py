@@ -206,9 +206,13 @@ def test_a_group_without_a_name_goes_by_its_number(served: Served) -> None:
     assert "`usermod -aG 54321 USER`" in str(told)
 
 
-def test_a_socket_that_cannot_be_seen_has_no_group_to_join(served: Served) -> None:
+@pytest.mark.parametrize("closed", ["directory", "group"])
+def test_there_may_be_no_group_to_join(served: Served, closed: str) -> None:
     run(served.path, "status", "--help")
-    served.path.parent.chmod(0o700)
+    if closed == "directory":  # what is in it cannot be seen
+        served.path.parent.chmod(0o700)
+    else:
+        os.chown(served.path, 0, 0)
     status, told = run_as_nobody(served.path, [], "status")
     assert status == 5
     assert str(told).endswith("permission denied; run mlbctl as root\n")
