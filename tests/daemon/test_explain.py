@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -354,6 +355,75 @@ spec: {{type: LoadBalancer, ports: [{{port: 80}}], {spec}}}
     chain = told("a/b", status_of(desired, {}), world, desired)
     assert "from MetalLoadBalancerClass other, because" in chain["Service a/b"]
     assert says in chain["Service a/b"]
+
+
+POOLS = """
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {namespace: metallb-system, name: p30}
+spec: {addresses: [192.0.2.0/30], avoidBuggyIPs: true}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {namespace: metallb-system, name: everywhere}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: node-1}
+status: {addresses: [{type: InternalIP, address: 192.0.2.1}, {type: ExternalIP, address: 198.51.100.1}]}
+"""
+COME = "Its addresses come from IPAddressPool metallb-system/p30, because "
+CAN_GIVE = f"{COME}the Service names none, and this one can give what it asks for."
+WOULD_COME = "Its addresses would come from IPAddressPool metallb-system/p30, because "
+
+
+def in_pool(annotations: Mapping[str, str], ingress: str = "") -> list[str]:
+    """The first section of a Service that asks for these addresses, without its file."""
+    text = f"""
+---
+apiVersion: v1
+kind: Service
+metadata: {{namespace: a, name: b, annotations: {json.dumps(annotations)}}}
+spec: {{type: LoadBalancer, ports: [{{port: 80}}]}}
+status: {{loadBalancer: {{ingress: [{ingress}]}}}}
+"""
+    world = world_of(POOLS + text)
+    desired = plan(world, "node-1")
+    return told("a/b", status_of(desired, {}), world, desired)["Service a/b"].splitlines()[1:]
+
+
+PINS, POOL_NAME = "metallb.io/loadBalancerIPs", "metallb.io/address-pool"
+COUNT = "network.deckhouse.io/l2-load-balancer-external-ips-count"
+
+
+@pytest.mark.parametrize(
+    ("annotations", "ingress", "says"),
+    [
+        ({}, "", CAN_GIVE),
+        ({COUNT: "9"}, "", f"{COME}the Service names none, and no other can give more of what it asks for."),
+        ({}, "{ip: 192.0.2.3}", f"{COME}an address that the Service has is in it."),
+        ({PINS: "192.0.2.2"}, "", f"{COME}an address that the Service pins is in it."),
+        ({PINS: "192.0.2.1"}, "", f"{WOULD_COME}an address that the Service pins is in it."),
+        (
+            {PINS: "192.0.3.15", COUNT: "2"},
+            "",
+            CAN_GIVE,
+        ),
+        ({PINS: "192.0.3.15,192.0.2.3", COUNT: "2"}, "", f"{COME}an address that the Service pins is in it."),
+        ({PINS: "192.0.3.15", POOL_NAME: "p30"}, "", f"{WOULD_COME}the annotation {POOL_NAME} names it."),
+    ],
+)
+def test_why_this_pool(annotations: Mapping[str, str], ingress: str, says: str) -> None:
+    assert in_pool(annotations, ingress)[0] == says
+
+
+@pytest.mark.parametrize("pin", ["192.0.3.15", "198.51.100.1", "192.0.2.0"])
+def test_a_pin_that_no_pool_has_is_from_none(pin: str) -> None:
+    """One outside of it, a Node's own, and one that the pool never gives out."""
+    assert in_pool({PINS: pin}) == [
+        "It asks for 1 address (the default), and has none.",
+        f"Nobody announces it: cannot give {pin}, no pool that the Service may use has it.",
+    ]
 
 
 def test_services_that_are_none_of_ours() -> None:

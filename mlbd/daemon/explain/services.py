@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlbd.model.core import Service, TrafficPolicy
 from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, POOL
-from mlbd.model.desired import Refusal, ServicePlan
+from mlbd.model.desired import Refusal, ServicePlan, Slot
 from mlbd.model.explanation import Section
 from mlbd.model.reference import Reference
 from mlbd.plan.eligibility import NO_READY_ENDPOINT
@@ -39,8 +39,9 @@ def _of_service(scene: Scene, reference: Reference, service: Service, plan: Serv
         named = service.load_balancer_class
         yield f"spec.loadBalancerClass is {named}, which is another controller's: mlbd leaves it alone."
         return
-    if plan.source is not None:
-        yield f"Its addresses come from {plan.source}, because {_why_source(service, plan)}."
+    if plan.source is not None and (cause := _why_source(service, plan, plan.source)):
+        come = "come" if any(slot.address is not None for slot in plan.slots) else "would come"
+        yield f"Its addresses {come} from {plan.source}, because {cause}."
     if plan.slots:
         yield _counted(service, plan)
     yield from scene.problems_of(str(reference), set(_told_elsewhere(scene, service, plan)))
@@ -58,28 +59,42 @@ def _told_elsewhere(scene: Scene, service: Service, plan: ServicePlan) -> Iterat
     yield from (address.reason for address in scene.addresses_of(service.key))
 
 
-def _why_source(service: Service, plan: ServicePlan) -> str:
-    """In the order in which the plan asks (objects.md)."""
-    assert plan.source is not None
-    name = plan.source.key.name
-    if plan.source.kind == "MetalLoadBalancerClass":
-        bound = service.conditions.get(CLASS_CONDITION)
-        if service.load_balancer_class == name:
-            return "spec.loadBalancerClass names it"
-        if annotation(service, CLASS) == name:
-            return f"the annotation {CLASS} names it"
-        if bound is not None and bound.message == name:
-            return f"the Service is bound to it (condition {CLASS_CONDITION})"
-        return "it is the default class and the Service names none"
-    if annotation(service, POOL) == name:
-        return f"the annotation {POOL} names it"
-    if annotation(service, ADDRESS_POOL) == name:
-        return f"the annotation {ADDRESS_POOL} names it"
-    if any(slot.pinned for slot in plan.slots):
-        return "the addresses that the Service pins are in it"
+def _why_source(service: Service, plan: ServicePlan, source: Reference) -> str:
+    """In the order in which the plan asks (objects.md); "" when nothing was asked of the source."""
+    if source.kind == "MetalLoadBalancerClass":
+        return _why_class(service, source.key.name)
+    for name in (POOL, ADDRESS_POOL):
+        if annotation(service, name) == source.key.name:
+            return f"the annotation {name} names it"
+    return _why_pool(service, plan)
+
+
+def _why_class(service: Service, name: str) -> str:
+    bound = service.conditions.get(CLASS_CONDITION)
+    if service.load_balancer_class == name:
+        return "spec.loadBalancerClass names it"
+    if annotation(service, CLASS) == name:
+        return f"the annotation {CLASS} names it"
+    if bound is not None and bound.message == name:
+        return f"the Service is bound to it (condition {CLASS_CONDITION})"
+    return "it is the default class and the Service names none"
+
+
+def _why_pool(service: Service, plan: ServicePlan) -> str:
+    """Of a pool that the plan found by itself."""
+    if any(slot.pinned and not _in_no_pool(slot) for slot in plan.slots):
+        return "an address that the Service pins is in it"
     if any(str(slot.address) in service.ingress for slot in plan.slots):
-        return "the addresses that the Service has are in it"
-    return "the Service names none, and this one can give what it asks for"
+        return "an address that the Service has is in it"
+    chosen = [slot for slot in plan.slots if not slot.pinned]
+    if any(slot.address is None for slot in chosen):
+        return "the Service names none, and no other can give more of what it asks for"
+    return "the Service names none, and this one can give what it asks for" if chosen else ""
+
+
+def _in_no_pool(slot: Slot) -> bool:
+    """Whether what a user pinned for the slot tells nothing of where it is from."""
+    return slot.refusal is not None and slot.refusal.reason in ("AddressOutsidePool", "InvalidAddress", "WrongFamily")
 
 
 def _counted(service: Service, plan: ServicePlan) -> str:
