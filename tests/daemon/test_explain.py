@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from mlbd.daemon.explain import explain
-from mlbd.daemon.explain.scene import sentence
+from mlbd.daemon.explain.scene import abridged, sentence
 from mlbd.model import manifest
 from mlbd.model.desired import Desired
 from mlbd.model.reference import Reference
@@ -400,7 +400,7 @@ COUNT = "network.deckhouse.io/l2-load-balancer-external-ips-count"
     ("annotations", "ingress", "says"),
     [
         ({}, "", CAN_GIVE),
-        ({COUNT: "9"}, "", f"{COME}the Service names none, and no other can give more of what it asks for."),
+        ({COUNT: "9"}, "", f"{COME}the Service names none, and no other suits it better."),
         ({}, "{ip: 192.0.2.3}", f"{COME}an address that the Service has is in it."),
         ({PINS: "192.0.2.2"}, "", f"{COME}an address that the Service pins is in it."),
         ({PINS: "192.0.2.1"}, "", f"{WOULD_COME}an address that the Service pins is in it."),
@@ -479,6 +479,11 @@ def test_nobody_may_hold_it() -> None:
 )
 def test_sentences_begin_with_a_capital_but_for_names(text: str, said: str) -> None:
     assert sentence(text) == said
+
+
+def test_of_a_long_list_only_the_beginning_is_spelled_out() -> None:
+    assert abridged("abcdefghijkl") == "a, b, c, d, e, f, g, h, i, j, k and l"
+    assert abridged("abcdefghijklmn") == "a, b, c, d, e, f, g, h, i, j, k, l and 2 more"
 
 
 def test_problems_stand_in_the_chain() -> None:

@@ -88,7 +88,7 @@ def _why_pool(service: Service, plan: ServicePlan) -> str:
         return "an address that the Service has is in it"
     chosen = [slot for slot in plan.slots if not slot.pinned]
     if any(slot.address is None for slot in chosen):
-        return "the Service names none, and no other can give more of what it asks for"
+        return "the Service names none, and no other suits it better"
     return "the Service names none, and this one can give what it asks for" if chosen else ""
 
 
