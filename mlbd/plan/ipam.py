@@ -11,7 +11,7 @@ depended on none of the addresses that changed hands only takes what it took bef
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -168,6 +168,7 @@ class _Desk:
         request = draft.request
         addresses = [pin.address for pin in request.pins if pin is not None and pin.address is not None]
         draft.source = self._home(request, addresses)
+        lacking = self._lacking(draft, draft.source, {address.version for address in addresses})
         used = dict.fromkeys((4, 6), 0)
         for pin in request.pins:
             family = self._family_of(pin, draft)
@@ -176,7 +177,7 @@ class _Desk:
             if pin is None or place[0] >= request.count:
                 continue
             draft.pins[place] = pin
-            refusal = self._pin_refusal(pin, draft)
+            refusal = lacking or self._pin_refusal(pin, draft)
             if refusal is None and pin.address is not None and draft.source is not None:
                 self._give(draft, place, pin.address)
             elif refusal is not None:
@@ -184,12 +185,13 @@ class _Desk:
 
     def keep(self, draft: _Draft) -> None:
         """Addresses of the status that are still legal stay, in their order."""
-        held = [_address(text) for text in draft.request.service.ingress]
+        held = [address for text in draft.request.service.ingress if (address := _address(text)) is not None]
+        families = {address.version for address in (*held, *draft.addresses.values())}
         for address in held:
-            if address is None or address in draft.addresses.values():
+            if address in draft.addresses.values():
                 continue
             source = draft.source or self._home(draft.request, [address])
-            if source is None or self._refusal(address, draft, source) is not None:
+            if source is None or self._refusal(address, draft, source) or self._lacking(draft, source, families):
                 continue
             draft.source = source
             place = next((place for place in draft.open_slots() if place[1] == address.version), None)
@@ -199,6 +201,9 @@ class _Desk:
     def choose(self, draft: _Draft) -> None:
         if draft.source is None and not draft.request.pool:
             draft.source = self._most_generous(draft)
+        families = {address.version for address in draft.addresses.values()}
+        if lacking := self._lacking(draft, draft.source, families):
+            draft.refusals |= dict.fromkeys(draft.open_slots(), lacking)
         for place in draft.open_slots():
             address = self._next(draft, *place)
             if isinstance(address, Refusal):
@@ -261,22 +266,49 @@ class _Desk:
         draft.seen.add(address)
         return self._ledger.refusal(address, draft.request.tenant)
 
+    def _lacking(self, draft: _Draft, source: Source | None, families: Collection[int]) -> Refusal | None:
+        """Why a Service that requires two families gets nothing, with addresses of `families` in view. A class that is
+        out of one family still gives the other."""
+        request = draft.request
+        if source is None or not request.requires_both:
+            return None
+        if missing := [family for family in request.families if family not in source.spans]:
+            return _one_family(f"{source.reference} has no IPv{missing[0]} addresses")
+        missing = [family for family in request.families if family not in families]
+        if request.origin is not None or not missing:
+            return None
+        draft.saw_all = True
+        offer, refused = self._offer(source, request), {family for _, family in draft.refusals}
+        for family in missing:
+            if not offer[family] or (family in refused and request.count == 1):
+                return _one_family(f"{source.reference} has no IPv{family} address for it")
+        return None
+
     def _most_generous(self, draft: _Draft) -> Source | None:
-        """The first pool that has all that is wanted, else the one that has most of it."""
+        """The first pool that has all that is wanted, else one with both families, else with the primary one; among
+        such the one that has most."""
         service, request = draft.request.service, draft.request
         pools = automatic_pools(self._sources.values(), service.key.namespace, service.labels)
         all_of_it = request.count * max(1, len(request.families))
-        if len(pools) > 1 and self._offer(pools[0], request) < all_of_it:
+        if len(pools) > 1 and self._offer(pools[0], request).total() < all_of_it:
             draft.saw_all = True  # with all of it in the first pool, the addresses that it gets there tell enough
-        return max(pools, key=lambda pool: self._offer(pool, request), default=None)
 
-    def _offer(self, pool: Source, request: Request) -> int:
+        def rank(pool: Source) -> tuple[int, bool, int]:
+            offer = self._offer(pool, request)
+            return len(+offer), bool(offer[request.primary]), offer.total()
+
+        return max(pools, key=rank, default=None)
+
+    def _offer(self, pool: Source, request: Request) -> Counter[int | None]:
+        """How many addresses of each family it could give, up to the count wanted."""
         free = self._free[pool.reference]
         shared: Counter[int] = Counter(
             address.version for address in self._ledger.shared_by(request.tenant.sharing_key) if address in pool
         )
         wanted = request.families or tuple(free)[:1]
-        return sum(min(request.count, free[family].left + shared[family]) for family in wanted if family in free)
+        return Counter(
+            {family: min(request.count, free[family].left + shared[family]) for family in wanted if family in free}
+        )
 
     def _next(self, draft: _Draft, index: int, family: int) -> IPAddress | Refusal:
         source, request = draft.source, draft.request
@@ -321,6 +353,11 @@ def _address(text: str) -> IPAddress | None:
         return parse_address(text)
     except ValueError:
         return None
+
+
+def _one_family(why: str) -> Refusal:
+    told = f"cannot give it any address, its ipFamilyPolicy is RequireDualStack and {why}"
+    return Refusal("NotDualStack", f"{told}: add some there, or set PreferDualStack")
 
 
 def _no_source(request: Request) -> Refusal:

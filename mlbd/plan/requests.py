@@ -46,6 +46,16 @@ class Request:
     problems: tuple[Problem, ...] = ()
 
     @property
+    def requires_both(self) -> bool:
+        """Addresses of one family alone are of no use to it (RequireDualStack)."""
+        return self.service.ip_family_policy is IPFamilyPolicy.REQUIRE_DUAL_STACK and len(self.families) == 2
+
+    @property
+    def primary(self) -> int | None:
+        """The family that a Service which only prefers two gets if it gets one; None: whichever there is."""
+        return next(iter(self.service.ip_families or self.families), None)
+
+    @property
     def age(self) -> tuple[bool, str, Key]:
         """Older first: who came first keeps what it has. One without a date is taken for new."""
         return not self.service.created, self.service.created, self.service.key
@@ -53,15 +63,17 @@ class Request:
 
 def annotation(service: Service, *names: str) -> str:
     """The first of the names that is there, even when empty; metallb.io names also under their old prefix."""
-    for name in names:
-        for spelling in _spellings(name):
-            if spelling in service.annotations:
-                return service.annotations[spelling].strip()
-    return ""
+    return service.annotations.get(_spelled(service, *names), "").strip()
+
+
+def _spelled(service: Service, *names: str) -> str:
+    """The first of the names as the Service has it, "" when it has none."""
+    spellings = (spelling for name in names for spelling in _spellings(name))
+    return next((spelling for spelling in spellings if spelling in service.annotations), "")
 
 
 def annotation_present(service: Service, name: str) -> bool:
-    return any(spelling in service.annotations for spelling in _spellings(name))
+    return bool(_spelled(service, name))
 
 
 @cache
@@ -164,7 +176,28 @@ def families_wanted(service: Service) -> tuple[int, ...]:
 def pins_of(service: Service) -> tuple[Pin | None, ...]:
     """The addresses that the Service pins, in their order; an empty place between two commas is left to the plan."""
     text = annotation(service, IPS, LOAD_BALANCER_IPS) or service.load_balancer_ip or ""
+    return _pins(text)
+
+
+def _pins(text: str) -> tuple[Pin | None, ...]:
     return tuple(_pin(part.strip()) for part in text.split(",")) if text.strip() else ()
+
+
+def _meant(text: str) -> list[IPAddress | str]:
+    return [(pin.address or pin.text) if pin else "" for pin in _pins(text)]
+
+
+def _pinned_twice(service: Service) -> Refusal | None:
+    """The field and the annotation are two ways to say one thing: which of two was meant nobody can tell."""
+    field, noted = service.load_balancer_ip, annotation(service, IPS, LOAD_BALANCER_IPS)
+    if not field or not noted or _meant(field) == _meant(noted):
+        return None
+    name = _spelled(service, IPS, LOAD_BALANCER_IPS)
+    return Refusal(
+        "ContradictoryAddresses",
+        f"cannot tell which address it wants, spec.loadBalancerIP says {field} and the annotation {name} says {noted}: "
+        "take one of the two out",
+    )
 
 
 def _pin(text: str) -> Pin | None:
@@ -202,7 +235,9 @@ def request(service: Service, choice: Choice, class_refused: Refusal | None = No
         count,
         families,
         pins,
-        choice.refusal or (_class_refused(choice.name, class_refused) if class_refused else None),
+        choice.refusal
+        or (_class_refused(choice.name, class_refused) if class_refused else None)
+        or _pinned_twice(service),
         choice.foreign,
         tuple(problems),
     )

@@ -144,7 +144,7 @@ def test_without_cluster_ips_the_spec_and_then_the_pool_decide() -> None:
     prefer, require = IPFamilyPolicy.PREFER_DUAL_STACK, IPFamilyPolicy.REQUIRE_DUAL_STACK
     assert families(service(ip_family_policy=prefer), *DUAL) == [4, 6]
     assert families(service(ip_family_policy=prefer), DUAL[1]) == [6]
-    assert families(service(ip_family_policy=require), DUAL[1]) == [4, 6]
+    assert families(service(ip_family_policy=require), *DUAL) == [4, 6]
 
 
 def test_a_dual_stack_service_gets_the_count_of_each_family_and_its_pins_by_family() -> None:
@@ -297,6 +297,8 @@ def test_every_node_gives_the_same_addresses() -> None:
 
 
 CROWD = ("10.0.0.0/28", "10.9.0.0/27")
+CROWD_V6 = "2001:db8::/126"
+POLICIES = st.sampled_from([IPFamilyPolicy.SINGLE_STACK, *IPFamilyPolicy])
 NAMES = [f"s{number}" for number in range(14)]
 CROWDED = st.builds(
     service,
@@ -306,7 +308,10 @@ CROWDED = st.builds(
     share=st.sampled_from(["", "", "", "k", "l"]),
     ports=st.sampled_from([(Port("TCP", 80),), (Port("TCP", 443),)]),
     created=st.sampled_from(["", "2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"]),
-    ingress=st.sampled_from([(), (), (), ("10.0.0.7",), ("10.0.0.5", "10.0.0.9"), ("10.9.0.3",)]),
+    ingress=st.sampled_from(
+        [(), (), (), ("10.0.0.7",), ("10.0.0.5", "10.0.0.9"), ("10.9.0.3",), ("10.0.0.7", "2001:db8::1")]
+    ),
+    ip_family_policy=POLICIES,
 )
 
 
@@ -322,7 +327,8 @@ def test_who_is_not_served_again_would_get_the_same(
 ) -> None:
     """In sources so small that Services are in each other's way, with a Service added, changed or (a name) removed."""
     kind, name = ("MetalLoadBalancerClass", "public") if is_class else ("IPAddressPool", "")
-    ranges = [tuple(map(parse_range, CROWD))] if is_class else [(parse_range(text),) for text in CROWD[:pools]]
+    crowds = [(*CROWD, CROWD_V6)] if is_class else [(CROWD[0], CROWD_V6), (CROWD[1],)][:pools]
+    ranges = [tuple(map(parse_range, texts)) for texts in crowds]
     sources = {
         name or f"pool-{number}": Source(Reference(kind, Key("", name or f"pool-{number}")), each, trimmed=is_class)
         for number, each in enumerate(ranges)
