@@ -57,7 +57,10 @@ class Allocator:
         """Exactly these addresses, in place of what the Service had."""
         pool = owner(self.pools.values(), addresses)
         if pool is None:
-            return Refusal("AddressOutsidePool", f"cannot give {_listed(addresses)}: no pool has all of them")
+            return Refusal(
+                "AddressOutsidePool",
+                f"cannot give {_listed(addresses)}: no pool has all of them: correct them, or add them to one",
+            )
         if not self._admits(pool, applicant):
             return Refusal(
                 "PoolNotAllowed", f"cannot give {_listed(addresses)}: {pool.reference} is for other Services"

@@ -72,8 +72,12 @@ def _by_age(world: World) -> list[tuple[Reference, Owner]]:
 
 
 def _source(reference: Reference, owner: Owner, world: World) -> Source:
-    nodes = (address for node in world.nodes.values() for address in node.addresses)
-    reserved = frozenset(address for address in nodes if any(address in entry for entry in owner.addresses))
+    reserved = {
+        address: f"{key.name}'s InternalIP"
+        for key, node in sorted(world.nodes.items())
+        for address in node.addresses
+        if any(address in entry for entry in owner.addresses)
+    }
     if isinstance(owner, MetalLoadBalancerClass):
         return Source(reference, owner.addresses, trimmed=True, reserved=reserved)
     allocation = owner.allocation if isinstance(owner, IPAddressPool) else None

@@ -149,6 +149,9 @@ class _Pass:
             )
         refusal = self._allocator.assign(self._applicant, requested)
         if refusal is None and pool and pool != self._pool():
-            refusal = Refusal("AddressOutsidePool", f"cannot give {requested[0]}, pool {pool} does not have it")
+            told = (
+                f"cannot give {requested[0]}, pool {pool} does not have it: name one of its addresses, or another pool"
+            )
+            refusal = Refusal("AddressOutsidePool", told)
             self._allocator.unassign(self._service.key)
         return refusal

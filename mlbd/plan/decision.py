@@ -64,7 +64,9 @@ def _problems(request: Request, plan: ServicePlan) -> Iterator[Problem]:
     yield from request.problems
     name = str(Reference("Service", plan.key))
     if plan.refusal is not None:
-        yield Problem(Severity.ERROR, name, plan.refusal.reason, f"cannot announce it: {plan.refusal.message}")
+        why = plan.refusal.message
+        told = why if why.startswith("cannot ") else f"cannot announce it: {why}"
+        yield Problem(Severity.ERROR, name, plan.refusal.reason, told)
     for refusal in dict.fromkeys(slot.refusal for slot in plan.slots if slot.refusal):
         if refusal != plan.refusal:
             yield Problem(Severity.ERROR, name, refusal.reason, refusal.message)

@@ -245,24 +245,28 @@ class _Desk:
             )
         if pin.address.version not in draft.families:
             family, want = pin.address.version, " and ".join(f"IPv{family}" for family in draft.families)
-            return Refusal("WrongFamily", f"cannot give {pin.address}, it is IPv{family} and the Service wants {want}")
+            return Refusal(
+                "WrongFamily", f"cannot give {pin.address}, it is IPv{family} and the Service wants {want}: correct it"
+            )
         if draft.source is None:
-            return Refusal("AddressOutsidePool", f"cannot give {pin.address}, no pool that the Service may use has it")
+            told = f"cannot give {pin.address}, no pool that the Service may use has it"
+            return Refusal("AddressOutsidePool", told)
         return self._refusal(pin.address, draft, draft.source)
 
     def _refusal(self, address: IPAddress, draft: _Draft, source: Source) -> Refusal | None:
         if not source.wrote(address):
             return Refusal(
-                "AddressOutsidePool", f"cannot give {address}, it is not among the addresses of {source.reference}"
+                "AddressOutsidePool",
+                f"cannot give {address}, it is not among the addresses of {source.reference}",
             )
         if not self._admits(source, draft.request):
             return Refusal("PoolNotAllowed", f"cannot give {address}, {source.reference} is kept for other Services")
-        if source.withheld(address) or address not in source:
-            return Refusal(
-                "AddressReserved", f"cannot give {address}, it is a node's own, a network or a broadcast address"
-            )
+        if why := source.withheld(address):
+            return Refusal("AddressReserved", f"cannot give {address}, it is {why}: ask for another one")
         if address in draft.addresses.values():
-            return Refusal("AddressTaken", f"{address} is in use by another slot of this Service")
+            return Refusal(
+                "AddressTaken", f"cannot give {address}, another slot of this Service has it: ask for another one"
+            )
         draft.seen.add(address)
         return self._ledger.refusal(address, draft.request.tenant)
 

@@ -61,7 +61,8 @@ class Ledger:
                 port = min(common)
                 return Refusal(
                     "PortTaken",
-                    f"{address} cannot be shared: Service {other.key} has {port.protocol}/{port.port} on it",
+                    f"cannot give {address}, Service {other.key} has {port.protocol}/{port.port} on it: "
+                    "change the port of one of them, or ask for another address",
                 )
         return None
 
@@ -81,11 +82,9 @@ class Ledger:
 
 
 def _taken(address: IPAddress, tenant: Tenant, other: Tenant) -> str:
-    if tenant.sharing_key and tenant.sharing_key == other.sharing_key:
-        return (
-            f"{address} cannot be shared with Service {other.key}: "
-            "externalTrafficPolicy Local needs it on both, with equal selectors"
-        )
-    if tenant.sharing_key and other.sharing_key:
-        return f"{address} is in use by Service {other.key}, whose sharing key is another"
-    return f"{address} is in use by Service {other.key}"
+    told = f"cannot give {address}, Service {other.key} has it"
+    if not tenant.sharing_key:
+        return f"{told}: ask for another one, or give both Services one sharing key"
+    if tenant.sharing_key != other.sharing_key:
+        return f"{told} and another sharing key, or none: give both one, or ask for another address"
+    return f"{told}: to share it with externalTrafficPolicy Local give both this policy and equal selectors"

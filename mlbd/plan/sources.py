@@ -38,6 +38,7 @@ class Source:
 
     `trimmed`: the network and broadcast addresses of its IPv4 CIDRs are not given out (classes).
     `avoid_buggy`: IPv4 addresses that end in .0 or .255 are not given out, and not considered owned (metallb.io).
+    `reserved`: those of its addresses that are somebody's already, and what they are.
     """
 
     reference: Reference
@@ -46,7 +47,7 @@ class Source:
     trimmed: bool = False
     avoid_buggy: bool = False
     scope: Scope | None = None
-    reserved: frozenset[IPAddress] = field(default=frozenset(), repr=False)
+    reserved: Mapping[IPAddress, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def usable(self) -> tuple[AddressRange, ...]:
@@ -68,9 +69,17 @@ class Source:
         """Within the ranges as written, whether or not it may be given out."""
         return any(address in entry for entry in self.ranges)
 
-    def withheld(self, address: IPAddress) -> bool:
-        """In its ranges, yet never given out."""
-        return address in self.reserved or self.buggy(address)
+    def withheld(self, address: IPAddress) -> str:
+        """What an address in its ranges is that it never gives out, "" for one that it may."""
+        if address in self.reserved:
+            return self.reserved[address]
+        if self.buggy(address):
+            return f"one that ends in .0 or .255, which {self.reference} avoids (avoidBuggyIPs)"
+        return "" if address in self else self._edge(address)
+
+    def _edge(self, address: IPAddress) -> str:
+        entry = next(entry for entry in self.ranges if address in entry)
+        return f"the {'network' if int(address) == entry.first else 'broadcast'} address of {entry}"
 
     def buggy(self, address: IPAddress) -> bool:
         return self.avoid_buggy and address.version == 4 and int(address) & 0xFF in (0, 0xFF)
