@@ -63,12 +63,13 @@ def coverage(
 ) -> Coverage:
     """`interfaces` names the selected nodes; `outside` is what the others are told; `refusal` what the Service is
     told when there is none."""
-    verdicts = {node.key.name: _verdict(node) if node.key.name in interfaces else outside for node in nodes}
+    verdicts = {node.key.name: node_refusal(node) if node.key.name in interfaces else outside for node in nodes}
     able = frozenset(name for name, verdict in verdicts.items() if verdict is None)
     return Coverage(Candidates.of(interfaces, weights), verdicts, able, interfaces, None if interfaces else refusal)
 
 
-def _verdict(node: Node) -> Refusal | None:
+def node_refusal(node: Node) -> Refusal | None:
+    """Why the node may hold no address of any Service; None when it may."""
     if EXCLUDE_LABEL in node.labels:
         return NODE_EXCLUDED
     return NETWORK_UNAVAILABLE if node.network_unavailable else None

@@ -15,6 +15,7 @@ from mlbd.model.desired import Desired
 from mlbd.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, PreferredNodes, ServiceAllocation
 from mlbd.model.reference import Key, Reference
 from mlbd.model.world import World
+from mlbd.plan.eligibility import node_refusal
 from mlbd.plan.plan import Plan, plan
 
 from .builders import (
@@ -218,6 +219,7 @@ def test_a_node_that_may_not_hold_anything_says_why(bad: Node, word: str) -> Non
     planned = plan(world(bad, node("node-2"), DEFAULT, web), "node-1")
     refusal = planned.services[web.key].nodes["node-1"]
     assert refusal is not None and refusal.reason == word
+    assert node_refusal(bad) == refusal and node_refusal(node("node-2")) is None
     assert [vip.order for vip in planned.vips.values()] == [("node-2",)]
     assert reason(plan(world(bad, DEFAULT, web), "node-1"), web) == "NoEligibleNode"
 
