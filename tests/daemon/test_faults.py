@@ -170,12 +170,13 @@ def test_hostile_frames_change_nothing(lone: Cluster, addresses: list[str]) -> N
         lone.asker.send(frame)
     for address in addresses:
         lone.asker.wait_for_holder(address, daemon.mac)
-    assert daemon.get("status")["reflex"] | {"counters": {}} == {
+    assert daemon.get("status")["reflex"] | {"counters": {}, "lateness": 0} == {
         "pid": before,
         "alive": True,
         "realtime": True,
         "restarts": 0,
         "counters": {},
+        "lateness": 0,
     }
     assert daemon.memory(reflex) < memory + 4096
     assert daemon.bound() == set(addresses)
