@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import mlbd
-from mlbd.model.core import EXCLUDE_LABEL, Node
+from mlbd.model.core import Node
 from mlbd.model.desired import ServicePlan, Slot
 from mlbd.model.link import Link
 from mlbd.model.status import (
@@ -18,6 +18,7 @@ from mlbd.model.status import (
     Status,
     VipState,
 )
+from mlbd.plan.eligibility import node_refusal
 
 from .facts import Facts
 from .problems import obstacle, problems
@@ -104,14 +105,8 @@ def _node(facts: Facts, node: Node, holders: Mapping[str, int]) -> NodeStatus:
         addresses=tuple(map(str, node.addresses)),
         classes=tuple(pool.name for pool in facts.desired.pools if name in pool.nodes),
         holds=holders.get(name, 0),
-        message=_node_message(node),
+        message=refusal.message if (refusal := node_refusal(node)) else "",
     )
-
-
-def _node_message(node: Node) -> str:
-    if EXCLUDE_LABEL in node.labels:
-        return f"it is labelled {EXCLUDE_LABEL}"
-    return "its network is unavailable (condition NetworkUnavailable)" if node.network_unavailable else ""
 
 
 def _links(facts: Facts) -> tuple[LinkStatus, ...]:

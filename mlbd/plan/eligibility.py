@@ -15,11 +15,20 @@ from .placement import Candidates
 NO_READY_ENDPOINT = Refusal(
     "NoReadyEndpoint", "no endpoint of the Service can take traffic: make one of its pods ready (readiness probe)"
 )
-NO_LOCAL_ENDPOINT = Refusal(
-    "NoLocalEndpoint", "no endpoint of the Service is usable on this node, and externalTrafficPolicy is Local"
+#: Without Kubernetes nobody writes any.
+NO_ENDPOINT_SLICE = Refusal(
+    "NoReadyEndpoint",
+    "it has a selector and no EndpointSlice of it is known: add one with a ready endpoint, or without Kubernetes take "
+    "the selector out: then programs on the nodes themselves serve it",
 )
-NODE_EXCLUDED = Refusal("NodeExcluded", f"the node has the label {EXCLUDE_LABEL}")
-NETWORK_UNAVAILABLE = Refusal("NodeNetworkUnavailable", "the node's condition NetworkUnavailable is true")
+NO_LOCAL_ENDPOINT = Refusal(
+    "NoLocalEndpoint",
+    "the node has no usable endpoint of the Service, and externalTrafficPolicy is Local: run a pod of it there",
+)
+NODE_EXCLUDED = Refusal("NodeExcluded", f"the node has the label {EXCLUDE_LABEL}: take it off")
+NETWORK_UNAVAILABLE = Refusal(
+    "NodeNetworkUnavailable", "the node's condition NetworkUnavailable is true: repair its network"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,9 @@ class Eligibility:
 def eligibility(service: Service, endpoints: Endpoints | None, cover: Coverage) -> Eligibility:
     """`endpoints` is None when the Service has no EndpointSlice: with a selector too, nothing serves it yet; without
     one, programs on the nodes themselves do, and it needs none."""
-    if (endpoints is None and service.selector) or (endpoints is not None and not endpoints.usable):
+    if endpoints is None and service.selector:
+        return Eligibility(frozenset(), cover.verdicts, NO_ENDPOINT_SLICE)
+    if endpoints is not None and not endpoints.usable:
         return Eligibility(frozenset(), cover.verdicts, NO_READY_ENDPOINT)
     if cover.refusal is not None:
         return Eligibility(frozenset(), cover.verdicts, cover.refusal)

@@ -199,7 +199,7 @@ class _Desk:
                 self._give(draft, place, address)
 
     def choose(self, draft: _Draft) -> None:
-        if draft.source is None and not draft.request.pool:
+        if draft.source is None and not draft.request.pool and draft.open_slots():
             draft.source = self._most_generous(draft)
         families = {address.version for address in draft.addresses.values()}
         if lacking := self._lacking(draft, draft.source, families):
@@ -249,7 +249,9 @@ class _Desk:
                 "WrongFamily", f"cannot give {pin.address}, it is IPv{family} and the Service wants {want}: correct it"
             )
         if draft.source is None:
-            told = f"cannot give {pin.address}, no pool that the Service may use has it"
+            told = (
+                f"cannot give {pin.address}, no pool that the Service may use has it: correct it, or add it to a pool"
+            )
             return Refusal("AddressOutsidePool", told)
         return self._refusal(pin.address, draft, draft.source)
 
@@ -257,7 +259,8 @@ class _Desk:
         if not source.wrote(address):
             return Refusal(
                 "AddressOutsidePool",
-                f"cannot give {address}, it is not among the addresses of {source.reference}",
+                f"cannot give {address}, it is not among the addresses of {source.reference}: "
+                "correct it, or add it there",
             )
         if not self._admits(source, draft.request):
             return Refusal("PoolNotAllowed", f"cannot give {address}, {source.reference} is kept for other Services")

@@ -164,7 +164,7 @@ def test_a_service_from_its_file_to_the_frames() -> None:
         "none.",
         "It asks for 2 addresses (the annotation network.deckhouse.io/l2-load-balancer-external-ips-count), and has 2.",
         "node-1 and node-2 may hold its addresses.",
-        "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers.",
+        "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers: take it off.",
     ]
     first, second = DESIRED.vips[next(vip for vip in DESIRED.vips if str(vip) == "192.0.2.11")].order
     assert chain["192.0.2.11"].splitlines() == [
@@ -270,6 +270,10 @@ spec: {{type: LoadBalancer, selector: {{app: pods}}, ports: [{{port: 80}}]{spec}
 """
 
 
+NO_SLICE = (
+    "it has a selector and no EndpointSlice of it is known: add one with a ready endpoint, or without Kubernetes take "
+    "the selector out: then programs on the nodes themselves serve it."
+)
 NO_ENDPOINT = "no endpoint of the Service can take traffic: make one of its pods ready (readiness probe)."
 
 
@@ -277,14 +281,12 @@ def test_a_service_without_endpoints_is_refused_once_and_says_what_it_needs() ->
     chain = told_of("a/pods", pods())
     service, address = chain
     assert chain[service].splitlines()[3:] == [
-        f"Nobody announces it: {NO_ENDPOINT}",
-        "It has a selector and no EndpointSlice: add one with a ready endpoint, or take spec.selector out where "
-        "programs on the nodes themselves serve it.",
+        f"Nobody announces it: {NO_SLICE}",
         "Then node-1 and node-2 may hold its addresses.",
-        "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers.",
+        "node-3 may not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers: take it off.",
     ]
     assert chain[address].count("\n") == 0  # how it was found, and no more
-    assert told_of(address, pods())[address].endswith(f"\nNobody answers for it: {NO_ENDPOINT}")
+    assert told_of(address, pods())[address].endswith(f"\nNobody answers for it: {NO_SLICE}")
 
 
 def test_a_service_whose_endpoints_are_not_ready_is_not_told_to_have_no_slice() -> None:
@@ -301,7 +303,7 @@ def test_a_refused_service_whose_address_another_one_announces() -> None:
     files = refused, other, slices("a/other", "node-1")
     chain = told_of("a/pods", *files)
     service, address = chain
-    assert f"\nIts addresses are announced only for Services that share them: {NO_ENDPOINT}\n" in chain[service]
+    assert f"\nIts addresses are announced only for Services that share them: {NO_SLICE}\n" in chain[service]
     assert "Nobody" not in chain[service] + chain[address]
     assert "stands first in its order" in chain[address]
     assert "Nobody" not in told_of(address, *files)[address]
@@ -323,7 +325,8 @@ def test_a_pool_by_name_and_local_traffic() -> None:
     assert chain["Service office/public"].splitlines()[3:6] == [
         "externalTrafficPolicy is Local: only nodes with a usable endpoint of it may hold its addresses.",
         "node-2 may hold its addresses.",
-        "node-1 may not: no endpoint of the Service is usable on this node, and externalTrafficPolicy is Local.",
+        "node-1 may not: the node has no usable endpoint of the Service, and externalTrafficPolicy is Local: "
+        "run a pod of it there.",
     ]
 
 
@@ -422,7 +425,8 @@ def test_a_pin_that_no_pool_has_is_from_none(pin: str) -> None:
     """One outside of it, a Node's own, and one that the pool never gives out."""
     assert in_pool({PINS: pin}) == [
         "It asks for 1 address (the default), and has none.",
-        f"Nobody announces it: cannot give {pin}, no pool that the Service may use has it.",
+        f"Nobody announces it: cannot give {pin}, no pool that the Service may use has it: "
+        "correct it, or add it to a pool.",
     ]
 
 
@@ -455,7 +459,7 @@ def test_a_service_without_any_address_says_why_once() -> None:
         "It asks for 1 address (the default), and has none.",
         "Cannot read 'one' as a number of addresses, 1 is taken: write a number from 1 to 1024.",
         "Nobody announces it: cannot give 198.51.100.7, it is not among the addresses of "
-        "MetalLoadBalancerClass public.",
+        "MetalLoadBalancerClass public: correct it, or add it there.",
     ]
 
 

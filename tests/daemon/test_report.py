@@ -59,7 +59,7 @@ def test_an_address_that_this_node_may_not_hold() -> None:
     (address,) = found.addresses
     assert (address.holder, address.state, address.message) == ("node-2", VipState.NONE, "")
     assert found.announced
-    assert found.refused_nodes == {"node-1": f"the node has the label {EXCLUDED}"}
+    assert found.refused_nodes == {"node-1": f"the node has the label {EXCLUDED}: take it off"}
 
 
 def test_a_conflict_is_why_the_service_is_not_announced() -> None:

@@ -400,3 +400,10 @@ def test_moves_that_cause_others_are_followed_to_the_end() -> None:
         assert after == allot(rest, sources)
         had = {each.key: each for each in before}
         assert all(had[each.key] is each for each in after if had[each.key] == each)
+
+
+def test_a_pin_that_no_pool_has_gets_nothing_of_another_family() -> None:
+    web = service(pins="192.0.3.15")
+    planned = plan(world(*nodes(1), pool("six", "2001:db8::/64"), advertisement(), web), "node-1")
+    assert addresses(planned, web) == [None]
+    assert planned.services[web.key].source is None

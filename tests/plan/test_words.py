@@ -45,7 +45,7 @@ def test_an_address_that_a_pool_avoids() -> None:
 
 def test_an_address_of_no_pool() -> None:
     assert told("203.0.113.1", OWN, pool("office", "198.51.100.0/24"), advertisement()) == [
-        "cannot give 203.0.113.1, no pool that the Service may use has it"
+        "cannot give 203.0.113.1, no pool that the Service may use has it: correct it, or add it to a pool"
     ]
 
 
@@ -69,6 +69,13 @@ def test_an_address_of_no_pool() -> None:
 def test_an_address_that_another_service_has(first: dict[str, Any], second: dict[str, Any], why: str) -> None:
     old = service("old", pins="192.0.2.5", created="2020-01-01T00:00:00Z", **first)
     assert f"cannot give 192.0.2.5, Service shop/old {why}" in told("192.0.2.5", *nodes(1), PUBLIC, old, **second)
+
+
+def test_a_selector_that_nobody_wrote_endpoints_for() -> None:
+    assert told("192.0.2.5", *nodes(1), PUBLIC, selector={"app": "web"}) == [
+        "cannot announce it: it has a selector and no EndpointSlice of it is known: add one with a ready endpoint, or "
+        "without Kubernetes take the selector out: then programs on the nodes themselves serve it"
+    ]
 
 
 def test_an_address_that_another_slot_has() -> None:

@@ -9,7 +9,6 @@ from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, POOL
 from mlbd.model.desired import Refusal, ServicePlan, Slot
 from mlbd.model.explanation import Section
 from mlbd.model.reference import Reference
-from mlbd.plan.eligibility import NO_READY_ENDPOINT
 from mlbd.plan.requests import ADDRESS_POOL, annotation, count_wanted
 
 from .addresses import slot_sections
@@ -112,11 +111,6 @@ def _refused(scene: Scene, service: Service, plan: ServicePlan, refusal: Refusal
         yield f"Its addresses are announced only for Services that share them: {clause(refusal.message)}"
     else:
         yield f"Nobody announces it: {clause(refusal.message)}"
-    if refusal == NO_READY_ENDPOINT and not _has_slices(scene, service):
-        yield (
-            "It has a selector and no EndpointSlice: add one with a ready endpoint, or take spec.selector out where "
-            "programs on the nodes themselves serve it."
-        )
 
 
 def _has_slices(scene: Scene, service: Service) -> bool:
