@@ -11,7 +11,6 @@ print(nft.run("add table inet mlbd"))
 nft.close()
 """
 WITHOUT = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
-#: Root in a user namespace of its own has every capability there, and none in this network.
 
 
 def test_without_the_capability_it_says_so_and_nothing_else(lab: Lab) -> None:
