@@ -19,6 +19,7 @@ from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import IPFamilyPolicy
 from mlbd.model.desired import Refusal, Slot
 from mlbd.model.reference import Key
+from mlbd.model.wording import shown
 
 from .placement import digest
 from .pool_choice import automatic_pools
@@ -241,7 +242,7 @@ class _Desk:
     def _pin_refusal(self, pin: Pin, draft: _Draft) -> Refusal | None:
         if pin.address is None:
             return Refusal(
-                "InvalidAddress", f"cannot give {pin.text!r}, it is not an IP address: correct the annotation"
+                "InvalidAddress", f"cannot give {shown(pin.text)}, it is not an IP address: correct the annotation"
             )
         if pin.address.version not in draft.families:
             family, want = pin.address.version, " and ".join(f"IPv{family}" for family in draft.families)

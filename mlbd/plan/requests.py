@@ -12,6 +12,7 @@ from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, IPS, POOL, SHARE
 from mlbd.model.desired import Refusal
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import Problem, Severity
+from mlbd.model.wording import shown
 
 from .sharing import Tenant, backend_key
 
@@ -155,7 +156,7 @@ def count_wanted(service: Service) -> tuple[int, str]:
         return 1, ""
     if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= MOST_SLOTS:
         return int(text), ""
-    return 1, f"cannot read {text!r} as a number of addresses, 1 is taken: write a number from 1 to {MOST_SLOTS}"
+    return 1, f"cannot read {shown(text)} as a number of addresses, 1 is taken: write a number from 1 to {MOST_SLOTS}"
 
 
 def families_wanted(service: Service) -> tuple[int, ...]:

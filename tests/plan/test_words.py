@@ -82,3 +82,8 @@ def test_an_address_that_another_slot_has() -> None:
     assert told("192.0.2.5,192.0.2.5", *nodes(1), PUBLIC, count="2") == [
         "cannot give 192.0.2.5, another slot of this Service has it: ask for another one"
     ]
+
+
+def test_a_long_text_is_quoted_in_part() -> None:
+    (message,) = told("x" * 100_000, *nodes(1), PUBLIC)
+    assert len(message) < 300
