@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from mlbd.model.core import Service
 from mlbd.model.deckhouse import CLASS_KIND
@@ -20,6 +20,9 @@ from .eligibility import Coverage
 from .requests import Request, choose_class, request
 from .sources import Source
 
+#: All that a World holds but what is planned against it.
+_SURVEYED = tuple(each.name for each in fields(World) if each.name not in ("services", "endpoint_slices"))
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -34,25 +37,8 @@ class Ground:
     problems: tuple[Problem, ...]
 
     def holds_for(self, world: World, node: str) -> bool:
-        mine = self.world
-        return self.node == node and all(
-            one is other or one == other
-            for one, other in (
-                (mine.nodes, world.nodes),
-                (mine.namespaces, world.namespaces),
-                (mine.classes, world.classes),
-                (mine.address_pools, world.address_pools),
-                (mine.load_balancer_pools, world.load_balancer_pools),
-                (mine.l2_advertisements, world.l2_advertisements),
-                (mine.bgp_advertisements, world.bgp_advertisements),
-                (mine.bgp_peers, world.bgp_peers),
-                (mine.bfd_profiles, world.bfd_profiles),
-                (mine.communities, world.communities),
-                (mine.secrets, world.secrets),
-                (mine.refused, world.refused),
-                (mine.load_balancer_configurations, world.load_balancer_configurations),
-            )
-        )
+        worlds = ((getattr(self.world, name), getattr(world, name)) for name in _SURVEYED)
+        return self.node == node and all(one is other or one == other for one, other in worlds)
 
     def request(self, service: Service) -> Request:
         book = self.catalog

@@ -8,7 +8,7 @@ from functools import cache
 
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import IPFamilyPolicy, Service
-from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, IPS, POOL, SHARED_IP_KEY
+from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, CLASS_KIND, COUNT, IPS, POOL, SHARED_IP_KEY
 from mlbd.model.desired import Refusal
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import Problem, Severity
@@ -231,7 +231,7 @@ def request(service: Service, choice: Choice, class_refused: Refusal | None = No
         service,
         user,
         f"shared:{user.sharing_key}" if user.sharing_key else str(service.key),
-        Reference("MetalLoadBalancerClass", Key("", choice.name)) if choice.name else None,
+        Reference(CLASS_KIND, Key("", choice.name)) if choice.name else None,
         pool_named(service),
         count,
         families,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlbd.model.address import IPAddress, parse_address
 from mlbd.model.core import Service
-from mlbd.model.deckhouse import IPS
+from mlbd.model.deckhouse import CLASS_KIND, IPS
 from mlbd.model.desired import Refusal, ServicePlan, Slot, Vip
 from mlbd.model.explanation import Section
 from mlbd.model.reference import Key, Reference
@@ -136,7 +136,7 @@ def _unused(scene: Scene, address: IPAddress) -> Iterator[str]:
             yield f"It is {Reference('Node', key)}'s own, and is never given out."
     world = scene.world
     pools = (
-        *((Reference("MetalLoadBalancerClass", key), pool.addresses) for key, pool in world.classes.items()),
+        *((Reference(CLASS_KIND, key), pool.addresses) for key, pool in world.classes.items()),
         *((Reference("IPAddressPool", key), pool.addresses) for key, pool in world.address_pools.items()),
         *((Reference("MetalLoadBalancerPool", key), pool.addresses) for key, pool in world.load_balancer_pools.items()),
     )

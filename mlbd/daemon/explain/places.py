@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlbd.model.deckhouse import MetalLoadBalancerClass, MetalLoadBalancerPool
+from mlbd.model.deckhouse import CLASS_KIND, MetalLoadBalancerClass, MetalLoadBalancerPool
 from mlbd.model.explanation import Section
 from mlbd.model.metallb import IPAddressPool
 from mlbd.model.reference import Key, Reference
@@ -109,5 +109,5 @@ def _usage(scene: Scene, status: PoolStatus) -> Iterator[str]:
     used, total = status.used_ipv4 + status.used_ipv6, status.total_ipv4 + status.total_ipv6
     are = "is" if used == 1 else "are"
     yield f"{used} of {total if total < _COUNTABLE else f'more than {_COUNTABLE:,}'} addresses {are} in use."
-    if status.kind == "MetalLoadBalancerClass" and status.nodes:  # that there is none is a Problem
+    if status.kind == CLASS_KIND and status.nodes:  # that there is none is a Problem
         yield f"Its nodes are {abridged(status.nodes)}."

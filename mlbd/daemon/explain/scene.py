@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from mlbd.model.deckhouse import CLASS_KIND
 from mlbd.model.desired import Desired, Slot
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import AddressStatus, Severity, Status
@@ -18,8 +19,8 @@ _KINDS = {
     "node": "Node",
     "link": "Link",
     "address": "Address",
-    "class": "MetalLoadBalancerClass",
-    "metalloadbalancerclass": "MetalLoadBalancerClass",
+    "class": CLASS_KIND,
+    "metalloadbalancerclass": CLASS_KIND,
     "ipaddresspool": "IPAddressPool",
     "metalloadbalancerpool": "MetalLoadBalancerPool",
 }

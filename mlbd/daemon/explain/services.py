@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mlbd.model.core import Service, TrafficPolicy
-from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, COUNT, POOL
+from mlbd.model.deckhouse import CLASS, CLASS_CONDITION, CLASS_KIND, COUNT, POOL
 from mlbd.model.desired import Refusal, ServicePlan, Slot
 from mlbd.model.explanation import Section
 from mlbd.model.reference import Reference
@@ -60,7 +60,7 @@ def _told_elsewhere(scene: Scene, service: Service, plan: ServicePlan) -> Iterat
 
 def _why_source(service: Service, plan: ServicePlan, source: Reference) -> str:
     """In the order in which the plan asks (objects.md); "" when nothing was asked of the source."""
-    if source.kind == "MetalLoadBalancerClass":
+    if source.kind == CLASS_KIND:
         return _why_class(service, source.key.name)
     for name in (POOL, ADDRESS_POOL):
         if annotation(service, name) == source.key.name:
