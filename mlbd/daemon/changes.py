@@ -10,7 +10,7 @@ from mlbd.model.desired import Desired, ServicePlan
 from mlbd.model.link import Unusable
 from mlbd.model.reference import Key
 from mlbd.model.status import Problem, Severity
-from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 CONFLICT = "AddressConflict"

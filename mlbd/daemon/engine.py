@@ -35,7 +35,7 @@ from mlbd.model.settings import Settings
 from mlbd.model.status import Event, Problem, Severity, Status
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
-from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-from mlbd.proto.neighbor.control import (
+from mlbd.proto.control import (
     MAX_LINE,
     ConflictSeen,
     LinkChanged,

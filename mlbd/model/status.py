@@ -48,11 +48,13 @@ class Event:
 
 
 class VipState(StrEnum):
-    """What this node does with an address: STANDBY when another node stands before it, SILENT when it may hold it but
-    has no usable link, CONFLICT when somebody else's host has the address."""
+    """What this node does with an address: STANDBY when a node that is alive stands before it, WAITING when it is its
+    turn but another node of ours holds the address and this one came back too recently to take it from there, SILENT
+    when it may hold it but has no usable link, CONFLICT when somebody else's host has the address."""
 
     HOLDING = "holding"
     PROBING = "probing"
+    WAITING = "waiting"
     CONFLICT = "conflict"
     STANDBY = "standby"
     SILENT = "silent"
@@ -61,7 +63,8 @@ class VipState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AddressStatus:
-    """One slot of a Service. `holder` is the node that should answer for it; `state` is this node's own part."""
+    """One slot of a Service. `holder` is the node that answers for it as far as this one knows: itself, or the first in
+    `order` that is alive; `state` is this node's own part."""
 
     slot: int
     family: int
@@ -110,9 +113,43 @@ class PoolStatus:
     interfaces: tuple[str, ...] = ()
 
 
+class Presence(StrEnum):
+    """What this node knows of another's life. DRAINED: it said so itself (BFD AdminDown), it is drained or was stopped.
+    UNWATCHED: no address to watch it at is known, so it counts as alive. APART: it shares no class and no pool with
+    this node, which need not know."""
+
+    ALIVE = "alive"
+    DOWN = "down"
+    DRAINED = "drained"
+    UNWATCHED = "unwatched"
+    APART = "apart"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """A BFD session (RFC 5880) to another node. `link` is "" for one over several hops (RFC 5883). `state` is one of
+    admin-down, down, init, up; the diagnostics are the RFC's words, "" for none. `interval` between packets sent and
+    `detection` time are in seconds as negotiated. `since` is the last change of state in seconds since the epoch; `ups`
+    and `downs` count since the start of the reflex, downs only those that the other end did not announce."""
+
+    peer: str
+    link: str
+    local: str
+    remote: str
+    state: str
+    diagnostic: str = ""
+    remote_diagnostic: str = ""
+    interval: float = 0.0
+    detection: float = 0.0
+    since: float = 0.0
+    ups: int = 0
+    downs: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """`holds` counts the addresses that the plan gives it; `message` says why it may hold none, if so."""
+    """`holds` counts the addresses that it answers for as far as this node knows; `message` says why it may hold none,
+    if so. `sessions` are the BFD sessions of this node to it."""
 
     name: str
     me: bool
@@ -120,6 +157,8 @@ class NodeStatus:
     classes: tuple[str, ...]
     holds: int
     message: str = ""
+    presence: Presence = Presence.ALIVE
+    sessions: tuple[SessionStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +196,28 @@ class ReflexStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DrainStatus:
+    """An operator took the addresses off this node at `since`; `reason` is what was said why, "" for nothing. `done`
+    when it answers for none any more."""
+
+    since: float
+    reason: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An address that this node answers for, and who would if this one did not; None is nobody."""
+
+    address: str
+    services: tuple[str, ...]
+    to: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
+    """`drain` is None on a node that is not drained."""
+
     node: str
     version: str
     pid: int
@@ -173,6 +233,7 @@ class Status:
     state: tuple[DirectoryStatus, ...]
     reflex: ReflexStatus
     problems: tuple[Problem, ...]
+    drain: DrainStatus | None = None
 
 
 def plain(value: Any) -> Any:

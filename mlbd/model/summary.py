@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .status import DirectoryStatus, Problem, ReflexStatus, Severity, Status
+from .status import DirectoryStatus, DrainStatus, Presence, Problem, ReflexStatus, Severity, Status
 
 #: Problems that a summary spells out; their whole number is in `errors` and `warnings`.
 SPELLED_OUT = 20
@@ -12,8 +12,9 @@ SPELLED_OUT = 20
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Status with its lists counted. `wanted` and `assigned` are addresses; `eligible` counts nodes that
-    may hold some; `links` are the names of the usable ones; `problems` has at most SPELLED_OUT, errors first."""
+    """Status with its lists counted. `wanted` and `assigned` are addresses; `eligible` counts nodes that may hold some,
+    `lost` those that are watched and down; `links` are the names of the usable ones; `problems` has at most
+    SPELLED_OUT, errors first."""
 
     node: str
     version: str
@@ -30,12 +31,14 @@ class Summary:
     pools: int
     nodes: int
     eligible: int
+    lost: int
     links: tuple[str, ...]
     state: tuple[DirectoryStatus, ...]
     reflex: ReflexStatus
     errors: int
     warnings: int
     problems: tuple[Problem, ...]
+    drain: DrainStatus | None = None
 
 
 def summarize(status: Status) -> Summary:
@@ -57,10 +60,12 @@ def summarize(status: Status) -> Summary:
         pools=len(status.pools),
         nodes=len(status.nodes),
         eligible=sum(not node.message for node in status.nodes),
+        lost=sum(node.presence is Presence.DOWN for node in status.nodes),
         links=tuple(link.name for link in status.links if link.usable),
         state=status.state,
         reflex=status.reflex,
         errors=len(errors),
         warnings=len(warnings),
         problems=tuple((errors + warnings)[:SPELLED_OUT]),
+        drain=status.drain,
     )

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final, assert_never
 
-from mlbd.proto.neighbor.announcer import Action, Announcer, Contested, Send, StateChanged
-from mlbd.proto.neighbor.control import (
+from mlbd.proto.control import (
     Claims,
     ConflictSeen,
     LineBuffer,
@@ -30,6 +29,7 @@ from mlbd.proto.neighbor.control import (
     decode_order,
     encode,
 )
+from mlbd.proto.neighbor.announcer import Action, Announcer, Contested, Send, StateChanged
 from mlbd.proto.neighbor.frame import DropReason, format_mac
 from mlbd.proto.neighbor.link import Link
 from mlbd.proto.neighbor.ndp import solicited_node

@@ -19,7 +19,7 @@ from mlbd.model.link import Link, unusable
 from mlbd.model.settings import Settings
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
-from mlbd.proto.neighbor.control import VipChanged
+from mlbd.proto.control import VipChanged
 from mlbd.proto.neighbor.vip import State
 
 from .objects import Manifest, balancer_class, node

@@ -8,7 +8,7 @@ from mlbd.daemon.changes import Change, link_changes, plan_changes, problem_chan
 from mlbd.model.link import Link, unusable
 from mlbd.model.status import Problem, Severity
 from mlbd.plan.plan import Plan
-from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 from .known import CLASS, ETH0, MAC, NODES, planned

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from mlbd.drivers.reflex import ChildStatus, Reflex, _ending
-from mlbd.proto.neighbor.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State

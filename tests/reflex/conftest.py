@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mlbd.proto.neighbor.control import (
+from mlbd.proto.control import (
     Claims,
     LineBuffer,
     Links,

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from mlbd.proto.neighbor.control import MAX_LINE, ConflictSeen, LinkChanged, Links, Ready, Start, encode
+from mlbd.proto.control import MAX_LINE, ConflictSeen, LinkChanged, Links, Ready, Start, encode
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Link
 from mlbd.proto.neighbor.vip import State

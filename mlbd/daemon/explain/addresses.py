@@ -110,6 +110,8 @@ def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
             return f"{me} holds it now: it answers {asked} on {where}."
         case VipState.PROBING:
             return f"{me} asks whether somebody else has it, before it takes it."
+        case VipState.WAITING:
+            return f"{me} came back only recently: another node of ours keeps it until the hold-down has passed."
         case VipState.CONFLICT:
             return f"{me} keeps silent, because somebody else's host has it."
         case VipState.STANDBY:

@@ -7,12 +7,12 @@ asynchronous iterator, whose values are sent as they come. A list of nothing is 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from mlbd.model.explanation import Explanation
-from mlbd.model.status import Event, Status
+from mlbd.model.status import Event, Move, Status
 from mlbd.model.summary import summarize
 
 from .access import Access
@@ -32,6 +32,14 @@ class Source(Protocol):
 
     async def reload(self) -> None:
         """Read settings and state directories again, and return when the new plan is applied."""
+
+    async def drain(self, reason: str) -> None:
+        """Hand every address to other nodes, over restarts too, and return when this one answers for none."""
+
+    async def undrain(self) -> None: ...
+
+    def moves(self) -> Sequence[Move]:
+        """What a drain would move."""
 
 
 class NotFound(LookupError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlbd.proto.neighbor.control import (
+from mlbd.proto.control import (
     CLAIMS_PER_LINE,
     MAX_LINE,
     OCTETS_PER_LINE,
