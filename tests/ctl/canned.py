@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 
 from mlbd.drivers.control import EventLog
@@ -10,7 +11,9 @@ from mlbd.model.explanation import Explanation, Section
 from mlbd.model.status import (
     AddressStatus,
     DirectoryStatus,
+    DrainStatus,
     LinkStatus,
+    Move,
     NodeStatus,
     PoolStatus,
     Problem,
@@ -170,13 +173,22 @@ EXPLANATION = Explanation(
     ),
 )
 
+MOVES = (
+    Move("192.0.2.10", ("shop/web",), "node-2"),
+    Move("2001:db8::53", ("infrastructure/resolver", "infrastructure/resolver-over-tls"), "node-3"),
+)
+NOBODY_TAKES = Move("192.0.2.13", ("shop/cart",), None)
+
 
 class Daemon:
-    """A Source with STATUS, or another one, that counts reloads."""
+    """A Source with STATUS, or another one, that counts reloads. A drain of it moves MOVES, except `stuck`, which stay
+    until the drain is given up."""
 
     def __init__(self, status: Status = STATUS) -> None:
         self.current = status
         self.events = EventLog()
+        self.held = MOVES
+        self.stuck: tuple[Move, ...] = ()
         self.reloads = 0
         self.reload_may_end = threading.Event()
         self.reload_may_end.set()
@@ -186,6 +198,21 @@ class Daemon:
 
     def why(self, text: str) -> Explanation | None:
         return EXPLANATION if text in ("shop/web", "Service shop/web") else None
+
+    async def drain(self, reason: str) -> None:
+        before = self.current.drain or DrainStatus(STARTED, reason, done=False)
+        self.held = self.stuck
+        told = dataclasses.replace(before, reason=reason or before.reason, done=not self.held)
+        self.current = dataclasses.replace(self.current, drain=told)
+        while self.held:
+            await asyncio.sleep(0.01)
+
+    async def undrain(self) -> None:
+        self.held = MOVES
+        self.current = dataclasses.replace(self.current, drain=None)
+
+    def moves(self) -> tuple[Move, ...]:
+        return self.held
 
     async def reload(self) -> None:
         while not self.reload_may_end.is_set():

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from mlbd.drivers.control import Control, ControlError, EventLog, connections, server
+from mlbd.drivers.control import Control, ControlError, EventLog, connections, routes, server
 from mlbd.drivers.control.access import Access, Peer, Policy
 from mlbd.drivers.control.events import CAPACITY
 from mlbd.drivers.control.listener import Listener
 from mlbd.drivers.control.routes import ROUTES
 from mlbd.model.status import Event
-from tests.ctl.canned import EXPLANATION, STATUS, Daemon
+from tests.ctl.canned import EXPLANATION, MOVES, STARTED, STATUS, Daemon
 from tests.ctl.serving import ADMINS, READERS, Served, as_user, ask, directory, serve
 from tests.lab import wait_for
 
@@ -131,6 +131,56 @@ def test_a_reload_is_finished_although_nobody_waits_for_it(served: Served, daemo
     wait_for(lambda: daemon.reloads == 1)
 
 
+# Drains
+
+
+def test_a_drain_is_told_before_and_after(served: Served, daemon: Daemon) -> None:
+    assert served.ask("/v1/drain") == (200, {"drain": None, "moves": as_json(MOVES)})
+    drained = {"since": STARTED, "reason": "kernel update", "done": True}
+    assert served.ask("/v1/drain?reason=kernel%20update", "POST") == (200, drained)
+    assert served.ask("/v1/drain") == (200, {"drain": drained, "moves": []})
+    assert served.ask("/v1/undrain", "POST") == (200, None)
+    assert served.ask("/v1/drain") == (200, {"drain": None, "moves": as_json(MOVES)})
+
+
+def test_a_reason_is_not_needed(served: Served) -> None:
+    assert served.ask("/v1/drain", "POST").value["reason"] == ""
+
+
+@pytest.mark.parametrize("reason", ["x" * 129, "a%0ab", "%1b[2J", "%e2%80%ae", "%00"])
+def test_a_reason_that_no_line_can_show_is_refused(served: Served, daemon: Daemon, reason: str) -> None:
+    status, answer = served.ask(f"/v1/drain?reason={reason}", "POST")
+    assert (status, daemon.current.drain) == (400, None)
+    assert answer["error"].startswith("cannot take this reason for a drain: it has ")
+
+
+def test_a_reason_is_counted_in_characters(served: Served) -> None:
+    assert served.ask(f"/v1/drain?reason={'%D0%B6' * 128}", "POST").value["reason"] == "ж" * 128
+
+
+def test_a_drain_that_cannot_end_is_answered_and_goes_on(
+    served: Served, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert routes.DRAIN_SECONDS < connections.REQUEST_SECONDS
+    monkeypatch.setattr(routes, "DRAIN_SECONDS", 0.2)
+    daemon.stuck = MOVES[1:]
+    status, drain = served.ask("/v1/drain", "POST")
+    assert (status, drain["done"]) == (200, False)
+    assert served.ask("/v1/drain") == (200, {"drain": drain, "moves": as_json(MOVES[1:])})
+    assert not served.control._unfinished
+
+
+def test_an_undrain_ends_a_drain_under_way(served: Served, daemon: Daemon) -> None:
+    daemon.stuck = MOVES
+    with served.connect() as client:
+        client.sendall(b"POST /v1/drain HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_for(lambda: daemon.current.drain)
+        daemon.stuck = ()
+        assert served.ask("/v1/undrain", "POST") == (200, None)
+        daemon.held = ()
+        assert ends(client).endswith(b"\r\n\r\nnull\n")
+
+
 def test_a_bug_is_an_error_500_and_a_log_line(daemon: Daemon, served: Served, caplog: pytest.LogCaptureFixture) -> None:
     daemon.current = None  # type: ignore[assignment]
     status, answer = served.ask("/v1/status/")
@@ -153,6 +203,20 @@ def test_the_socket_is_its_groups(served: Served) -> None:
 
 def reads_and_reloads(path: Path) -> list[int]:
     return [ask(path, "/v1/peers").status, ask(path, "/v1/reload", "POST").status]
+
+
+READING = [route.path for route in ROUTES if route.method == "GET" and "{" not in route.path]
+CHANGING = ["/v1/reload", "/v1/drain", "/v1/undrain"]
+
+
+def test_whoever_may_read_may_change_nothing(served: Served, daemon: Daemon) -> None:
+    def work() -> list[list[int]]:
+        read = [ask(served.path, path).status for path in READING if path != "/v1/events"]
+        return [read, [ask(served.path, path, "POST").status for path in CHANGING]]
+
+    assert [route.path for route in ROUTES if route.method != "GET"] == CHANGING
+    assert as_user(NOBODY, [READERS_GID], work) == [[200] * (len(READING) - 1), [403] * 3]
+    assert (daemon.reloads, daemon.current.drain) == (0, None)
 
 
 def test_root_may_change(served: Served) -> None:

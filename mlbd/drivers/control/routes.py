@@ -6,17 +6,23 @@ asynchronous iterator, whose values are sent as they come. A list of nothing is 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+from mlbd.model.drain import flaw
 from mlbd.model.explanation import Explanation
 from mlbd.model.status import Event, Move, Status
 from mlbd.model.summary import summarize
 
 from .access import Access
 from .events import EventLog
+
+#: A drain is answered by then, done or not: nodes that take over do so in less.
+DRAIN_SECONDS = 5.0
 
 
 class Source(Protocol):
@@ -34,16 +40,22 @@ class Source(Protocol):
         """Read settings and state directories again, and return when the new plan is applied."""
 
     async def drain(self, reason: str) -> None:
-        """Hand every address to other nodes, over restarts too, and return when this one answers for none."""
+        """Hand every address to other nodes, over restarts too, and return when this one answers for none. A node that
+        is drained already keeps its `since`, and its reason unless there is a new one. To be cancelled is to wait no
+        longer: the drain stays."""
 
     async def undrain(self) -> None: ...
 
     def moves(self) -> Sequence[Move]:
-        """What a drain would move."""
+        """What a drain would move now: every address that this node answers for."""
 
 
 class NotFound(LookupError):
     """Nothing has that name; the text is for the user."""
+
+
+class BadQuery(ValueError):
+    """The query cannot be taken; the text is for the user."""
 
 
 class Question(NamedTuple):
@@ -96,6 +108,27 @@ async def reload(source: Source, question: Question) -> Any:
     return summarize(source.status())
 
 
+def draining(source: Source, question: Question) -> Any:
+    return {"drain": source.status().drain, "moves": source.moves()}
+
+
+async def drain(source: Source, question: Question) -> Any:
+    """The DrainStatus when all addresses are gone, or as far as it came in DRAIN_SECONDS; None when an undrain came
+    in between."""
+    reason = question.query.get("reason", "")
+    if wrong := flaw(reason):
+        raise BadQuery(f"cannot take this reason for a drain: {wrong}")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await source.drain(reason)
+    return source.status().drain
+
+
+async def undrain(source: Source, question: Question) -> Any:
+    await source.undrain()
+    return source.status().drain
+
+
 class Route(NamedTuple):
     """`{name}` in a path is one segment; `{name*}`, last in a path, is all the rest."""
 
@@ -118,6 +151,9 @@ ROUTES = (
     Route("GET", "/v1/events", Access.READ, events),
     Route("GET", "/v1/why/{object*}", Access.READ, why),
     Route("POST", "/v1/reload", Access.CHANGE, reload),
+    Route("GET", "/v1/drain", Access.READ, draining),
+    Route("POST", "/v1/drain", Access.CHANGE, drain),
+    Route("POST", "/v1/undrain", Access.CHANGE, undrain),
 )
 
 

@@ -19,7 +19,7 @@ from mlbd.model.status import Problem, Severity
 from .access import Access, Policy, identify
 from .connections import Connections
 from .listener import Listener
-from .routes import Lines, NotFound, Question, Source, find
+from .routes import BadQuery, Lines, NotFound, Question, Source, find
 
 BODY_OCTETS = 64 * 1024
 FOLLOWERS = 16
@@ -107,6 +107,8 @@ class Control:
             return await self._finish(value) if inspect.isawaitable(value) else value
         except NotFound as error:
             raise _Refused(404, str(error)) from None
+        except BadQuery as error:
+            raise _Refused(400, str(error)) from None
 
     async def _finish(self, work: Awaitable[Any]) -> Any:
         """What is begun is done to its end, whether or not the client waits for it."""
