@@ -65,8 +65,21 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """A BFD session by which this node watches another. `link` is the name of the one both are on (RFC 5881), "" when
+    routers may be between them (RFC 5883); `local` is an address of this host."""
+
+    node: str
+    link: str
+    local: IPAddress
+    remote: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
 class Desired:
-    """`foreign` are the Services of other controllers, which mlbd leaves alone, and how it knows."""
+    """`foreign` are the Services of other controllers, which mlbd leaves alone, and how it knows. `group` are the other
+    nodes that share a layer 2 class or pool with this one, whether or not they may hold addresses now: they watch each
+    other, so that a session is up before it counts."""
 
     services: Mapping[Key, ServicePlan] = field(default_factory=dict)
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
@@ -74,3 +87,4 @@ class Desired:
     pools: tuple[PoolStatus, ...] = ()
     problems: tuple[Problem, ...] = ()
     foreign: Mapping[Key, Refusal] = field(default_factory=dict)
+    group: frozenset[str] = frozenset()

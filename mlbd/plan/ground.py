@@ -17,6 +17,7 @@ from .announcements import PoolCoverages, class_coverage, selects_pool
 from .bgp_objects import refused_bgp_objects
 from .catalog import Catalog, catalog, problem_of
 from .eligibility import Coverage
+from .liveness import sharers
 from .requests import Request, choose_class, request
 from .sources import Source
 
@@ -26,7 +27,8 @@ _SURVEYED = tuple(each.name for each in fields(World) if each.name not in ("serv
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """`world` is the one it was worked out from; only its Services and EndpointSlices may differ from a later one."""
+    """`world` is the one it was worked out from; only its Services and EndpointSlices may differ from a later one.
+    `group` are the nodes that share a layer 2 class or pool with `node`."""
 
     world: World
     node: str
@@ -35,6 +37,7 @@ class Ground:
     pools: PoolCoverages
     refused: Mapping[Reference, Refusal]
     problems: tuple[Problem, ...]
+    group: frozenset[str]
 
     def holds_for(self, world: World, node: str) -> bool:
         worlds = ((getattr(self.world, name), getattr(world, name)) for name in _SURVEYED)
@@ -78,7 +81,8 @@ def survey(world: World, node: str) -> Ground:
         *_unknown_pools(world),
         *_unknown_node(world, node),
     )
-    return Ground(world, node, book, classes, pools, {**book.refused, **over_bgp}, problems)
+    covers = (*(classes[name].interfaces for name in book.classes), *map(pools.links, book.pools))
+    return Ground(world, node, book, classes, pools, {**book.refused, **over_bgp}, problems, sharers(node, covers))
 
 
 def _over_bgp(world: World, pools: Iterable[IPAddressPool]) -> list[str]:

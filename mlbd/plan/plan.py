@@ -41,7 +41,7 @@ class Plan(Desired):
 def plan(world: World, node: str, before: Plan | None = None) -> Plan:
     """What `node` should do about `world`; `before`, any earlier plan, changes how long it takes and nothing else.
 
-    What did not change is the very same object in both: each ServicePlan, Vip and Claim, and `vips` and `claims`.
+    What did not change is the very same object in both: each ServicePlan, Vip and Claim, `vips`, `claims` and `group`.
     """
     memo = before.memo if before else None
     if before and memo and memo.world is world and memo.ground.node == node:
@@ -116,6 +116,7 @@ def _joined(memo: Memo, before: Plan, known: Mapping[str, Group]) -> Plan:
         pool_statuses(memo.ground, usage),
         (*memo.ground.problems, *chain.from_iterable(group.problems for group in now)),
         _foreign(memo.members.values()),
+        before.group if before.group == memo.ground.group else memo.ground.group,
         memo,
     )
 
