@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .address import parse_address
 from .documents import read_documents
 from .fields import Fields, Invalid
-from .wording import LONGEST, shown
+from .wording import LONGEST, listed, shown
 
 #: Links that belong to containers, tunnels and the host itself; MetalLB's list, with the names of Cilium's VXLAN.
 EXCLUDED_INTERFACES = (
@@ -42,12 +42,31 @@ class Endpoint(NamedTuple):
     port: int
 
 
+class AuthenticationType(StrEnum):
+    """RFC 5880 section 4.4; the weaker types are not offered."""
+
+    KEYED_SHA1 = "keyed-sha1"
+    METICULOUS_KEYED_SHA1 = "meticulous-keyed-sha1"
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Of BFD packets. Where the key is, never the key: in the file `key_file` or in systemd's credential of that name,
+    one of the two."""
+
+    type: AuthenticationType = AuthenticationType.METICULOUS_KEYED_SHA1
+    key_id: int = 1
+    key_file: PurePath | None = None
+    credential: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Liveness:
     """How a lost node is noticed: BFD's interval in seconds and its detection multiplier (RFC 5880)."""
 
     interval: float
     multiplier: int
+    authentication: Authentication | None = None
 
 
 class Pace(StrEnum):
@@ -180,14 +199,50 @@ def _metrics(fields: Fields, default: Endpoint | None) -> Endpoint | None:
 
 
 def _liveness(fields: Fields) -> Liveness:
-    """BFD counts intervals in microseconds, but Python keeps no promise below 10 ms."""
     if not isinstance(fields.value("liveness"), dict):
         return PACES[fields.choice("liveness", Pace.DEFAULT)]
-    own, usual = fields.child("liveness"), PACES[Pace.DEFAULT]
+    own = fields.child("liveness")
+    return replace(_pace(own), authentication=_authentication(own))
+
+
+def _pace(own: Fields) -> Liveness:
+    """BFD counts intervals in microseconds, but Python keeps no promise below 10 ms."""
+    beside = [name for name in ("interval", "multiplier") if own.has(name)]
+    if own.has("pace") and beside:
+        raise own.invalid("pace", f"is given beside {listed(beside)}, which it stands for: take one of the two out")
+    usual = PACES[own.choice("pace", Pace.DEFAULT)]
     interval = own.duration("interval") if own.has("interval") else usual.interval
     if interval is None or not 0.01 <= interval <= 60:
         raise own.invalid("interval", f"is {shown(own.text('interval'))}: write 10ms to 60s")
     return Liveness(interval, own.integer("multiplier", 2, 255, usual.multiplier))
+
+
+def _authentication(fields: Fields) -> Authentication | None:
+    if not fields.has("authentication"):
+        return None
+    own, default = fields.child("authentication"), Authentication()
+    own.require_one("keyFile", "credential")
+    return Authentication(
+        own.choice("type", default.type),
+        own.integer("keyId", 0, 255, default.key_id),
+        _key_file(own),
+        _credential(own),
+    )
+
+
+def _key_file(own: Fields) -> PurePath | None:
+    """No message quotes it, nor the credential: the key itself may stand there by mistake."""
+    path = PurePath(own.secret("keyFile"))
+    if own.has("keyFile") and not path.is_absolute():
+        raise own.invalid("keyFile", "is no path that starts with /: write the path of the file that holds the key")
+    return path if own.has("keyFile") else None
+
+
+def _credential(own: Fields) -> str:
+    name = own.secret("credential")
+    if name in (".", "..") or "/" in name or not name.isprintable() or len(name) > 255:
+        raise own.invalid("credential", "is no name of a credential: write the one that LoadCredential= gives it")
+    return name
 
 
 def _hold_down(fields: Fields, default: float) -> float:
