@@ -232,10 +232,11 @@ def _authentication(fields: Fields) -> Authentication | None:
 
 def _key_file(own: Fields) -> PurePath | None:
     """No message quotes it, nor the credential: the key itself may stand there by mistake."""
-    path = PurePath(own.secret("keyFile"))
-    if own.has("keyFile") and not path.is_absolute():
+    text = own.secret("keyFile")
+    path = PurePath(text)
+    if text and (not path.is_absolute() or "\0" in text):
         raise own.invalid("keyFile", "is no path that starts with /: write the path of the file that holds the key")
-    return path if own.has("keyFile") else None
+    return path if text else None
 
 
 def _credential(own: Fields) -> str:

@@ -23,7 +23,6 @@ from .sources import FAMILIES
 
 #: A message names so many nodes at most.
 _MOST_NAMES = 5
-_NO_ADDRESS = "its object has no InternalIP (link-local ones do not count): add one"
 
 
 def sharers(node: str, covers: Iterable[Collection[str]]) -> frozenset[str]:
@@ -68,14 +67,14 @@ def unwatched_problems(
     mine, present = _internal_addresses(nodes, me), _present(links)
     through_me: list[str] = []
     for name in sorted(names):
-        if obstacle := _obstacle(mine, _internal_addresses(nodes, name)):
+        if obstacle := _obstacle(mine, name, _internal_addresses(nodes, name)):
             yield _problem(name, [name], obstacle)
         else:
             through_me.append(name)
     if through_me:
         missing = listed(str(address) for address in mine if address not in present)
-        why = f"this host has no {missing}: correct the InternalIPs" if missing else _NO_ADDRESS
-        yield _problem(me, through_me, why)
+        fault = f"this host lacks {missing}: correct the InternalIPs of Node {me}" if missing else _no_address(me)
+        yield _problem(me, through_me, fault)
 
 
 def _problem(about: str, dying: Sequence[str], why: str) -> Problem:
@@ -83,16 +82,20 @@ def _problem(about: str, dying: Sequence[str], why: str) -> Problem:
     return Problem(Severity.WARNING, f"Node {about}", "NodeUnwatched", message, "status.addresses")
 
 
-def _obstacle(mine: Sequence[IPAddress], theirs: Sequence[IPAddress]) -> str:
+def _obstacle(mine: Sequence[IPAddress], name: str, theirs: Sequence[IPAddress]) -> str:
     """What is wrong with the other node's object, "" for nothing: then it is this one's."""
     if not theirs:
-        return _NO_ADDRESS
+        return _no_address(name)
     if not mine or _first_pair(mine, theirs):
         return ""
     if both := set(mine) & set(theirs):
-        return f"its object has this node's InternalIP {min(both, key=str)}: correct the one that is wrong"
+        return f"Node {name} has this node's InternalIP {min(both, key=str)}: correct the one that is wrong"
     families = f"IPv{theirs[0].version} InternalIPs and this node only IPv{mine[0].version} ones"
-    return f"its object has only {families}: add one of the other family to either"
+    return f"Node {name} has only {families}: add one of the other family to either"
+
+
+def _no_address(name: str) -> str:
+    return f"Node {name} has no InternalIP (link-local ones do not count): add one"
 
 
 def _internal_addresses(nodes: Mapping[Key, Node], name: str) -> tuple[IPAddress, ...]:
