@@ -11,7 +11,20 @@ from .client import Client
 
 SOCKET = "/run/mlbd/mlbd.sock"
 #: In the order of --help.
-COMMANDS = ("status", "services", "pools", "nodes", "links", "peers", "events", "why", "check", "reload")
+COMMANDS = (
+    "status",
+    "services",
+    "pools",
+    "nodes",
+    "links",
+    "peers",
+    "events",
+    "why",
+    "check",
+    "reload",
+    "drain",
+    "undrain",
+)
 
 
 class Commands(click.Group):

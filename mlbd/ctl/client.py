@@ -8,11 +8,11 @@ from __future__ import annotations
 import grp
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from .errors import CtlError, Denied, NotFound, Unreachable
 
@@ -27,22 +27,23 @@ class Client:
 
     def get(self, *segments: str) -> Any:
         """`/v1/` and the segments, quoted; a "/" within one stays a "/"."""
-        return self._value("GET", segments)
+        return self._value("GET", segments, {})
 
-    def post(self, *segments: str) -> Any:
-        return self._value("POST", segments)
+    def post(self, *segments: str, **query: str) -> Any:
+        return self._value("POST", segments, query)
 
     def lines(self, *segments: str, follow: bool) -> Iterator[Any]:
         """The values of a stream as they come; with `follow` it ends when the daemon does, raising Unreachable."""
-        with self._connected() as connection, _asked(connection, "GET", segments, follow) as answer:
+        query = {"follow": "true"} if follow else {}
+        with self._connected() as connection, _asked(connection, "GET", segments, query) as answer:
             connection.settimeout(None if follow else TIMEOUT_SECONDS)
             for line in answer:
                 yield json.loads(line)
         if follow:
             raise Unreachable("the stream of events has ended: mlbd stops or restarts; `systemctl status mlbd` tells")
 
-    def _value(self, method: str, segments: tuple[str, ...]) -> Any:
-        with self._connected() as connection, _asked(connection, method, segments) as answer:
+    def _value(self, method: str, segments: tuple[str, ...], query: Mapping[str, str]) -> Any:
+        with self._connected() as connection, _asked(connection, method, segments, query) as answer:
             return json.load(answer)
 
     @contextmanager
@@ -66,11 +67,11 @@ class Client:
 
 @contextmanager
 def _asked(
-    connection: socket.socket, method: str, segments: tuple[str, ...], follow: bool = False
+    connection: socket.socket, method: str, segments: tuple[str, ...], query: Mapping[str, str]
 ) -> Iterator[BinaryIO]:
     """The body of the answer, to be read on. Raises ValueError when it is no HTTP, CtlError with the daemon's own
     sentence when it is a refusal."""
-    target = "/".join(map(quote, ("/v1", *segments))) + ("?follow=true" if follow else "")
+    target = "/".join(map(quote, ("/v1", *segments))) + (f"?{urlencode(query)}" if query else "")
     connection.sendall(f"{method} {target} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
     with connection.makefile("rb") as answer:
         version, _, rest = answer.readline(_LINE_OCTETS).decode("latin-1").partition(" ")

@@ -19,13 +19,23 @@ from .words import printable
 _COLOURS = {
     "holding": "green",
     "usable": "green",
+    "alive": "green",
+    "up": "green",
     "standby": "cyan",
+    "drained": "cyan",
+    "admin-down": "cyan",
+    "waiting": "yellow",
     "probing": "yellow",
     "warning": "yellow",
+    "unwatched": "yellow",
+    "init": "yellow",
     "silent": "red",
     "conflict": "red",
     "error": "red",
     "unusable": "red",
+    "down": "red",
+    "nobody": "red",
+    "unmoved": "red",
 }
 _NARROWEST = 8
 _GAP = "  "

@@ -37,9 +37,24 @@ def clock(time: float) -> str:
     return datetime.fromtimestamp(time).strftime("%b %d %H:%M:%S")
 
 
+def since(time: float, reason: str) -> str:
+    """When something was ordered, and why if that is known."""
+    return f"since {clock(time)}" + (f" ({reason})" if reason else "")
+
+
+def interval(seconds: float) -> str:
+    """A short one: 100 ms, 1.5 s."""
+    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
 def counted(number: int, noun: str) -> str:
-    """1 node, 2 nodes, no nodes."""
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    """1 node, 2 nodes, no nodes; 2 addresses."""
+    plural = "es" if noun.endswith("s") else "s"
+    return f"{number or 'no'} {noun}{'' if number == 1 else plural}"
+
+
+def times(number: int) -> str:
+    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
 
 
 def addresses(total: int) -> str:

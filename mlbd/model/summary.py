@@ -13,8 +13,8 @@ SPELLED_OUT = 20
 @dataclass(frozen=True, slots=True)
 class Summary:
     """Status with its lists counted. `wanted` and `assigned` are addresses; `eligible` counts nodes that may hold some,
-    `lost` those that are watched and down; `links` are the names of the usable ones; `problems` has at most
-    SPELLED_OUT, errors first."""
+    `lost` names those that are watched and down, `drained` those that said they are; `links` are the names of the
+    usable ones; `problems` has at most SPELLED_OUT, errors first."""
 
     node: str
     version: str
@@ -31,7 +31,8 @@ class Summary:
     pools: int
     nodes: int
     eligible: int
-    lost: int
+    lost: tuple[str, ...]
+    drained: tuple[str, ...]
     links: tuple[str, ...]
     state: tuple[DirectoryStatus, ...]
     reflex: ReflexStatus
@@ -60,7 +61,8 @@ def summarize(status: Status) -> Summary:
         pools=len(status.pools),
         nodes=len(status.nodes),
         eligible=sum(not node.message for node in status.nodes),
-        lost=sum(node.presence is Presence.DOWN for node in status.nodes),
+        lost=_named(status, Presence.DOWN),
+        drained=_named(status, Presence.DRAINED),
         links=tuple(link.name for link in status.links if link.usable),
         state=status.state,
         reflex=status.reflex,
@@ -69,3 +71,7 @@ def summarize(status: Status) -> Summary:
         problems=tuple((errors + warnings)[:SPELLED_OUT]),
         drain=status.drain,
     )
+
+
+def _named(status: Status, presence: Presence) -> tuple[str, ...]:
+    return tuple(node.name for node in status.nodes if node.presence is presence)

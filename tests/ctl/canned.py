@@ -16,9 +16,11 @@ from mlbd.model.status import (
     Move,
     NodeStatus,
     PoolStatus,
+    Presence,
     Problem,
     ReflexStatus,
     ServiceStatus,
+    SessionStatus,
     Severity,
     Status,
     VipState,
@@ -26,6 +28,7 @@ from mlbd.model.status import (
 
 #: 2026-11-22 14:03:07 UTC
 STARTED = 1795356187.0
+UP_SECONDS = 3 * 3600 + 12 * 60 + 30
 
 
 def address(
@@ -90,6 +93,36 @@ DNS = ServiceStatus(
     message=TAKEN,
 )
 
+EXPIRED, SIGNALED = "Control Detection Time Expired", "Neighbor Signaled Session Down"
+
+
+def session(
+    link: str,
+    remote: str,
+    state: str,
+    diagnostic: str = "",
+    remote_diagnostic: str = "",
+    interval: float = 0.1,
+    detection: float = 0.3,
+    since: float = 0.0,
+    downs: int = 0,
+) -> SessionStatus:
+    return SessionStatus(
+        peer=f"node-{remote[-1]}",
+        link=link,
+        local="2001:db8::1" if ":" in remote else "198.51.100.1",
+        remote=remote,
+        state=state,
+        diagnostic=diagnostic,
+        remote_diagnostic=remote_diagnostic,
+        interval=interval,
+        detection=detection,
+        since=since,
+        ups=downs + 1,
+        downs=downs,
+    )
+
+
 PROBLEMS = (
     Problem(
         Severity.WARNING,
@@ -143,8 +176,28 @@ STATUS = Status(
     ),
     nodes=(
         NodeStatus("node-1", True, ("198.51.100.1",), ("public",), 2),
-        NodeStatus("node-2", False, ("198.51.100.2", "2001:db8::2"), ("public",), 2),
-        NodeStatus("node-3", False, ("198.51.100.3",), (), 0, "its network is unavailable"),
+        NodeStatus(
+            "node-2",
+            False,
+            ("198.51.100.2", "2001:db8::2"),
+            ("public",),
+            2,
+            sessions=(session("eth0", "198.51.100.2", "up", since=STARTED + 5),),
+        ),
+        NodeStatus(
+            "node-3",
+            False,
+            ("198.51.100.3", "2001:db8::3"),
+            (),
+            0,
+            "its network is unavailable",
+            presence=Presence.DOWN,
+            sessions=(
+                session("eth0", "198.51.100.3", "down", EXPIRED, since=STARTED + 600, downs=2),
+                session("", "2001:db8::3", "init", SIGNALED, SIGNALED, interval=1.0, detection=3.0, since=STARTED + 60),
+            ),
+        ),
+        NodeStatus("node-4", False, (), (), 0, "it is excluded by a label", presence=Presence.APART),
     ),
     links=(
         LinkStatus("eth0", 2, "02:00:5e:00:53:01", True, 2, ("198.51.100.1/24",)),
@@ -218,3 +271,16 @@ class Daemon:
         while not self.reload_may_end.is_set():
             await asyncio.sleep(0.01)
         self.reloads += 1
+
+
+def moved_to(now: float) -> Status:
+    """STATUS as it is UP_SECONDS after the start, at `now`."""
+    later = now - UP_SECONDS - STARTED
+    return dataclasses.replace(
+        STATUS, started=STARTED + later, nodes=tuple(_later(node, later) for node in STATUS.nodes)
+    )
+
+
+def _later(node: NodeStatus, seconds: float) -> NodeStatus:
+    sessions = (dataclasses.replace(session, since=session.since + seconds) for session in node.sessions)
+    return dataclasses.replace(node, sessions=tuple(sessions))

@@ -17,14 +17,16 @@ from click.testing import CliRunner, Result
 from mlbd.ctl import client
 from mlbd.ctl.__main__ import COMMANDS, main
 from mlbd.ctl.errors import Exit
-from mlbd.model.status import ReflexStatus, VipState
-from tests.ctl.canned import STATUS, WEB, Daemon
+from mlbd.drivers.control import routes
+from mlbd.model.status import DrainStatus, ReflexStatus, VipState
+from tests.ctl.canned import MOVES, NOBODY_TAKES, STARTED, STATUS, WEB, Daemon
 from tests.ctl.serving import READERS, Served, as_user, directory, serve
 from tests.ctl.terminal import MLBCTL, environment, piped, start_at_terminal
 from tests.drivers.test_control import NOBODY, READERS_GID, record
 from tests.lab import wait_for
 
 ASKING = [name for name in COMMANDS if name != "check"]
+CHANGING = ("reload", "drain", "undrain")
 
 
 @pytest.fixture
@@ -112,7 +114,16 @@ def test_a_reason_stands_only_beside_the_address_that_it_is_about(daemon: Daemon
 
 
 @pytest.mark.parametrize(
-    "wrong", [["nonsense"], ["why"], ["check"], ["status", "-o", "xml"], ["pools", "extra"], ["status", "--nonsense"]]
+    "wrong",
+    [
+        ["nonsense"],
+        ["why"],
+        ["check"],
+        ["status", "-o", "xml"],
+        ["pools", "extra"],
+        ["status", "--nonsense"],
+        ["undrain", "x"],
+    ],
 )
 def test_wrong_usage_is_2(served: Served, wrong: list[str]) -> None:
     result = run(served.path, *wrong)
@@ -182,20 +193,22 @@ def run_as_nobody(path: Path, groups: list[int], *command: str) -> list[object]:
 
 
 def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
-    for command in ("status", "reload"):
+    for command in ("status", *CHANGING):
         run(served.path, command, "--help")  # imported now: nobody may not be able to read where the program is
     status, told = run_as_nobody(served.path, [], "status")
     assert status == Exit.DENIED == 5
     assert "permission denied" in str(told)
     assert f"`usermod -aG {READERS} USER`" in str(told)
-    status, told = run_as_nobody(served.path, [READERS_GID], "reload")
-    assert status == 5
-    assert str(told).startswith("mlbctl: cannot change anything: only root")
+    for command in CHANGING:
+        status, told = run_as_nobody(served.path, [READERS_GID], command)
+        assert status == 5
+        assert str(told).startswith("mlbctl: cannot change anything: only root")
+    assert run_as_nobody(served.path, [READERS_GID], "drain", "--simulate")[0] == 0
     served.path.chmod(0o666)
     status, told = run_as_nobody(served.path, [], "status")
     assert status == 5
     assert f"members of the group {READERS}" in str(told)
-    assert daemon.reloads == 0
+    assert (daemon.reloads, daemon.current.drain) == (0, None)
 
 
 def test_a_group_without_a_name_goes_by_its_number(served: Served) -> None:
@@ -218,7 +231,9 @@ def test_there_may_be_no_group_to_join(served: Served, closed: str) -> None:
     assert str(told).endswith("permission denied; run mlbctl as root\n")
 
 
-@pytest.mark.parametrize("command", [["why", "nothing"], ["services", "shop/nothing"], ["services", "nothing"]])
+@pytest.mark.parametrize(
+    "command", [["nodes", "nothing"], ["why", "nothing"], ["services", "shop/nothing"], ["services", "nothing"]]
+)
 def test_not_found_is_6(served: Served, command: list[str]) -> None:
     result = run(served.path, *command)
     assert (result.exit_code, result.stdout) == (Exit.NOT_FOUND, "")
@@ -231,6 +246,97 @@ def test_the_program_exits_as_its_commands_do(served: Served) -> None:
     assert piped(served.path, "pools").status == 0
     assert piped(served.path, "why", "nothing").status == 6
     assert piped(served.path.with_name("none"), "pools").status == 4
+
+
+# Drains
+
+
+def test_a_drain_moves_all_and_is_0(served: Served, daemon: Daemon) -> None:
+    result = run(served.path, "drain", "--reason", "kernel update & disks")
+    assert daemon.current.drain == DrainStatus(STARTED, "kernel update & disks", done=True)
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["ADDRESS", "SERVICE", "TO"],
+        *([move.address, ",".join(move.services), move.to] for move in MOVES),
+    ]
+    assert result.stderr == "This node is drained and handed 2 addresses to other nodes; `mlbctl undrain` ends it.\n"
+    assert result.exit_code == 0
+
+
+def test_a_simulated_drain_changes_nothing(served: Served, daemon: Daemon) -> None:
+    result = run(served.path, "drain", "--simulate")
+    assert (result.exit_code, daemon.current.drain) == (0, None)
+    assert result.stdout == run(served.path, "drain").stdout
+    assert result.stderr == "Nothing is changed. A drain would hand 2 addresses to other nodes.\n"
+
+
+def test_an_address_that_nobody_takes_is_1(served: Served, daemon: Daemon) -> None:
+    daemon.held = (NOBODY_TAKES,)
+    for arguments, told in ((["--simulate"], "Nobody would hold 192.0.2.13"), ([], "Nobody holds 192.0.2.13")):
+        result = run(served.path, "drain", *arguments)
+        assert result.exit_code == 1
+        assert result.stdout.split()[-3:] == ["192.0.2.13", "shop/cart", "nobody"]
+        assert f"{told}: `mlbctl why 192.0.2.13` says who may." in result.stderr
+
+
+def test_an_address_that_stays_is_1(served: Served, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "DRAIN_SECONDS", 0.2)
+    daemon.stuck = MOVES[1:]
+    result = run(served.path, "drain")
+    assert result.exit_code == 1
+    rows = [line.split()[-1] for line in result.stdout.splitlines()]
+    assert rows == ["TO", "node-2", "unmoved"]
+    assert "still hands over 1 address;" in result.stderr
+    again = run(served.path, "drain", "-o", "json")
+    assert (again.exit_code, json.loads(again.stdout)["left"]) == (1, ["2001:db8::53"])
+    daemon.stuck = ()
+    assert run(served.path, "drain").exit_code == 0
+
+
+def test_a_drain_that_was_ended_meanwhile_is_1(served: Served, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(daemon, "drain", lambda reason: daemon.undrain())
+    result = run(served.path, "drain")
+    assert result.exit_code == 1
+    assert result.stderr == "This node is not drained: somebody ended the drain.\n"
+
+
+def test_drained_twice_and_undrained_twice_is_0(served: Served, daemon: Daemon) -> None:
+    run(served.path, "drain", "--reason", "disks")
+    for command in (["drain"], ["drain", "--simulate"]):
+        result = run(served.path, *command)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert result.stderr.startswith("This node is drained already, since Nov 22 ")
+        assert "(disks)" in result.stderr
+    result = run(served.path, "undrain")
+    assert (result.exit_code, result.stdout, daemon.current.drain) == (0, "", None)
+    assert result.stderr.startswith("This node was drained since Nov 22 ")
+    result = run(served.path, "undrain")
+    assert (result.exit_code, result.stderr) == (0, "This node is not drained: nothing is changed.\n")
+
+
+def test_a_node_without_addresses_is_drained_too(served: Served, daemon: Daemon) -> None:
+    daemon.held = ()
+    assert run(served.path, "drain", "--simulate").stderr == "This node holds no address: nothing would move.\n"
+    result = run(served.path, "drain")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "This node is drained and held no address; `mlbctl undrain` ends it.\n"
+
+
+def test_programs_read_what_a_drain_did(served: Served) -> None:
+    moves = [dataclasses.asdict(move) | {"services": list(move.services)} for move in MOVES]
+    simulated = run(served.path, "drain", "--simulate", "-o", "json")
+    assert json.loads(simulated.stdout) == {"drain": None, "moves": moves}
+    done = {"since": STARTED, "reason": "", "done": True}
+    drained = run(served.path, "drain", "-o", "json")
+    assert json.loads(drained.stdout) == {"drain": done, "moves": moves, "left": []}
+    assert simulated.stderr == drained.stderr == ""
+
+
+@pytest.mark.parametrize("reason", ["x" * 129, "a\nb", "\x1b[2J"])
+def test_a_reason_that_no_line_can_show_is_2(served: Served, daemon: Daemon, reason: str) -> None:
+    result = run(served.path, "drain", "--reason", reason)
+    assert (result.exit_code, daemon.current.drain) == (2, None)
+    assert "Invalid value for '--reason': it has " in result.stderr
 
 
 # The rest

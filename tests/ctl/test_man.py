@@ -70,4 +70,10 @@ def test_the_first_sentence_of_help_is_in_the_manual_and_short(manual: str) -> N
 
 
 def test_watch_is_refused_where_the_manual_says() -> None:
-    assert [name for name in COMMANDS if "--watch" not in options(command(name))] == ["events", "check", "reload"]
+    assert [name for name in COMMANDS if "--watch" not in options(command(name))] == [
+        "events",
+        "check",
+        "reload",
+        "drain",
+        "undrain",
+    ]

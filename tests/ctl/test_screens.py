@@ -13,18 +13,24 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlbd.drivers.control import routes
 from mlbd.drivers.control.server import encode
-from tests.ctl.canned import DNS, STARTED, STATUS, Daemon
+from mlbd.model.status import DrainStatus, Move, Presence, Status
+from tests.ctl.canned import DNS, MOVES, NOBODY_TAKES, STARTED, STATUS, Daemon, moved_to
 from tests.ctl.serving import Served, directory, serve
 from tests.ctl.terminal import at_terminal, piped
 
 SCREENS = Path(__file__).with_name("screens")
-UP_SECONDS = 3 * 3600 + 12 * 60 + 30
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    daemon = Daemon(dataclasses.replace(STATUS, started=time.time() - UP_SECONDS))
+def live() -> Status:
+    return moved_to(time.time())
+
+
+@pytest.fixture(scope="module")
+def served(live: Status) -> Iterator[Served]:
+    daemon = Daemon(live)
     with directory() as parent, serve(daemon, parent / "mlbd.sock") as running:
         text = "192.0.2.10 is assigned from MetalLoadBalancerClass public"
         about = {"service": "shop/web", "address": "192.0.2.10"}
@@ -41,14 +47,20 @@ COMMANDS = (
     "services shop/web",
     "pools",
     "nodes",
+    "nodes node-1",
+    "nodes node-2",
+    "nodes node-3",
+    "nodes node-4",
     "links",
     "peers",
     "events",
+    "drain --simulate",
     "why shop/web",
     "why Service shop/web",
     "services -o wide",
     "pools -o wide",
     "nodes -o wide",
+    "nodes node-3 -o wide",
     "links -o wide",
     "events -o wide",
     "status -o wide",
@@ -56,7 +68,7 @@ COMMANDS = (
 
 
 def assert_screen(name: str, shown: str) -> None:
-    file = SCREENS / f"{re.sub('[^a-z]+', '-', name.lower())}.txt"
+    file = SCREENS / f"{re.sub('[^a-z0-9]+', '-', name.lower())}.txt"
     if os.environ.get("MLBD_REWRITE_SCREENS"):
         file.write_text(shown)
     assert shown == file.read_text()
@@ -101,14 +113,13 @@ def test_a_line_of_a_pipe_has_a_word_for_every_column(served: Served) -> None:
 
 @pytest.mark.parametrize("noun", ["services", "pools", "nodes", "links", "peers"])
 @pytest.mark.parametrize(("form", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_json_and_yaml_have_everything(served: Served, noun: str, form: str, load: object) -> None:
-    whole = json.loads(encode(STATUS)) | {"peers": []}
+def test_json_and_yaml_have_everything(served: Served, live: Status, noun: str, form: str, load: object) -> None:
+    whole = json.loads(encode(live)) | {"peers": []}
     assert load(piped(served.path, noun, "-o", form).out) == whole[noun]  # type: ignore[operator]
 
 
-def test_status_as_json_is_the_whole_status(served: Served) -> None:
-    told = json.loads(piped(served.path, "status", "-o", "json").out)
-    assert {**told, "started": STATUS.started} == json.loads(encode(STATUS))
+def test_status_as_json_is_the_whole_status(served: Served, live: Status) -> None:
+    assert json.loads(piped(served.path, "status", "-o", "json").out) == json.loads(encode(live))
 
 
 def test_services_by_name_are_a_list_too(served: Served) -> None:
@@ -117,9 +128,59 @@ def test_services_by_name_are_a_list_too(served: Served) -> None:
         assert [service["name"] for service in told] == ["web"]
 
 
+def test_a_node_by_its_name_is_a_list_too(served: Served) -> None:
+    told = json.loads(piped(served.path, "nodes", "node-3", "-o", "json").out)
+    assert [node["name"] for node in told] == ["node-3"]
+    assert len(told[0]["sessions"]) == 2
+
+
+def test_every_presence_has_a_meaning(live: Status) -> None:
+    for presence in Presence:
+        nodes = dataclasses.replace(live.nodes[1], presence=presence)
+        with directory() as parent, serve(Daemon(dataclasses.replace(live, nodes=(nodes,))), parent / "s") as served:
+            assert len(piped(served.path, "nodes", "node-2").out.splitlines()[1]) > len("It is heard")
+
+
+def test_a_hundred_nodes_are_a_hundred_lines(live: Status) -> None:
+    nodes = tuple(dataclasses.replace(live.nodes[2], name=f"worker-{n}.rack-7.example.net") for n in range(100))
+    with directory() as parent, serve(Daemon(dataclasses.replace(live, nodes=nodes)), parent / "s") as served:
+        lines = at_terminal(served.path, "nodes", NO_COLOR="1").splitlines()
+        assert len(lines) == 101
+        assert max(map(len, lines)) <= 80
+        first = "worker-0.rack-7.example.net, worker-1.rack-7.example.net, worker-2.rack-7.example.net"
+        assert f"100 lost: {first} and 97 more\n" in piped(served.path, "status").out
+
+
 def test_events_as_json_are_one_list(served: Served) -> None:
     told = json.loads(piped(served.path, "events", "-o", "json").out)
     assert [event["number"] for event in told] == [1, 2]
+
+
+def drained(*arguments: str, stuck: tuple[Move, ...] = ()) -> str:
+    """What a terminal shows when a node is drained that has one address which nobody takes."""
+    daemon = Daemon()
+    daemon.held = (*MOVES, NOBODY_TAKES)
+    daemon.stuck = stuck
+    with directory() as parent, serve(daemon, parent / "mlbd.sock") as served:
+        return at_terminal(served.path, *arguments, NO_COLOR="1")
+
+
+def test_a_drain_on_a_screen() -> None:
+    assert_screen("terminal drain", drained("drain"))
+    assert_screen("terminal drain --simulate nobody", drained("drain", "--simulate"))
+
+
+def test_a_drain_that_cannot_end_on_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "DRAIN_SECONDS", 0.2)
+    assert_screen("terminal drain stuck", drained("drain", stuck=MOVES[1:]))
+
+
+def test_a_drained_node_on_a_screen(live: Status) -> None:
+    drain = DrainStatus(STARTED, "kernel update", done=False)
+    nodes = (*live.nodes[:2], dataclasses.replace(live.nodes[2], presence=Presence.DRAINED), live.nodes[3])
+    daemon = Daemon(dataclasses.replace(live, drain=drain, nodes=nodes))
+    with directory() as parent, serve(daemon, parent / "mlbd.sock") as served:
+        assert_screen("terminal status drained", at_terminal(served.path, "status", NO_COLOR="1"))
 
 
 def test_nothing_is_said_on_standard_error() -> None:

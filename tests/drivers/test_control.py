@@ -69,8 +69,9 @@ def test_everything_is_answered_as_the_status_has_it(served: Served) -> None:
 def test_summary_counts_what_status_lists(served: Served) -> None:
     status, summary = served.ask("/v1/summary")
     assert status == 200
-    counted = {"services": 3, "announced": 1, "wanted": 5, "assigned": 4, "pools": 2, "nodes": 3, "eligible": 2}
+    counted = {"services": 3, "announced": 1, "wanted": 5, "assigned": 4, "pools": 2, "nodes": 4, "eligible": 2}
     assert counted.items() <= summary.items()
+    assert (summary["lost"], summary["drained"]) == (["node-3"], [])
     assert (summary["links"], summary["errors"], summary["warnings"]) == (["eth0"], 1, 1)
     assert [problem["severity"] for problem in summary["problems"]] == ["error", "warning"]
 

@@ -11,10 +11,12 @@ from mlbd.ctl.client import Client
 from mlbd.ctl.errors import Exit
 from mlbd.ctl.output import Output, options
 from mlbd.ctl.tables import Screen, sentence
-from mlbd.ctl.words import counted, duration, told
+from mlbd.ctl.words import counted, duration, since, told
 from mlbd.model.wording import listed
 
 _LABEL = 11
+#: More nodes than this are lost or drained without their names.
+_NAMES = 3
 
 
 @click.command()
@@ -61,15 +63,30 @@ def _facts(status: Any) -> list[tuple[str, str]]:
     links = (
         f"{listed(status['links'])} can announce" if status["links"] else "none can announce; `mlbctl links` tells why"
     )
+    drain = [("Drained", _drain(status["drain"], status["holding"]))] if status["drain"] else []
     return [
+        *drain,
         ("Services", f"{status['services']}, announced {status['announced']}"),
         ("Addresses", f"{status['wanted']} wanted, {status['assigned']} assigned; {holding}"),
         ("Pools", str(status["pools"])),
-        ("Nodes", f"{status['nodes']}, {status['eligible']} can hold addresses"),
+        ("Nodes", _nodes(status)),
         ("Links", links),
         ("Reflex", _reflex(status["reflex"])),
         *(("State", _directory(directory)) for directory in status["state"]),
     ]
+
+
+def _drain(drain: Any, holding: int) -> str:
+    still = "" if drain["done"] else f"; {counted(holding, 'address')} still here"
+    return f"{since(drain['since'], drain['reason'])}{still}; `mlbctl undrain` ends it"
+
+
+def _nodes(status: Any) -> str:
+    text = f"{status['nodes']}, {status['eligible']} can hold addresses"
+    for word in ("lost", "drained"):
+        if names := status[word]:
+            text += f", {len(names)} {word}: {listed(names, most=_NAMES)}"
+    return text
 
 
 def _reflex(reflex: Any) -> str:
