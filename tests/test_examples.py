@@ -10,7 +10,7 @@ from mlbd.model.settings import read_settings
 ROOT = Path(__file__).parent.parent
 ETC = ROOT / "etc"
 #: Settings that are checked, but that nothing reads so far.
-WITHOUT_EFFECT = ("data", "liveness", "holdDown", "kubernetes")
+WITHOUT_EFFECT = ("kubernetes",)
 
 
 def uncommented(text: str) -> str:
@@ -32,3 +32,10 @@ def test_what_has_no_effect_yet_is_said_to_have_none() -> None:
     for texts, setting in ((shown, r"(?m)^#(\w+):"), (told, r"^(\w+) :")):
         without = {name for text in texts if "not part of" in text for name in re.findall(setting, text)}
         assert without == set(WITHOUT_EFFECT)
+
+
+def test_the_settings_in_the_manual_can_be_used() -> None:
+    manual = (ROOT / "man" / "mlbd.yaml.5").read_text().partition(".Sh EXAMPLES")[2]
+    examples = re.findall(r"(?s)\.Bd -literal -offset indent\n(.*?)\.Ed", manual)
+    defaults = read_settings(b"", "node-1")
+    assert examples and all(read_settings(example.encode(), "node-1") != defaults for example in examples)

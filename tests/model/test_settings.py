@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from mlbd.model.documents import Unreadable
 from mlbd.model.fields import Invalid
-from mlbd.model.settings import Endpoint, Kubernetes, Liveness, Settings, parse_settings, read_settings
+from mlbd.model.settings import (
+    Authentication,
+    AuthenticationType,
+    Endpoint,
+    Kubernetes,
+    Liveness,
+    Settings,
+    parse_settings,
+    read_settings,
+)
 
 FULL = b"""
 node: node-7
@@ -18,7 +27,10 @@ socketGroup: null
 adminGroup: wheel
 data: /srv/data
 metrics: "[::1]:9100"
-liveness: {interval: 50ms, multiplier: 4}
+liveness:
+  interval: 50ms
+  multiplier: 4
+  authentication: {type: keyed-sha1, keyId: 0, keyFile: /etc/mlbd/bfd.key}
 holdDown: 1m30s
 bindAddresses: false
 guard: false
@@ -42,7 +54,9 @@ def test_every_setting() -> None:
         admin_group="wheel",
         data=PurePath("/srv/data"),
         metrics=Endpoint("::1", 9100),
-        liveness=Liveness(0.05, 4),
+        liveness=Liveness(
+            0.05, 4, Authentication(AuthenticationType.KEYED_SHA1, 0, key_file=PurePath("/etc/mlbd/bfd.key"))
+        ),
         hold_down=90,
         bind_addresses=False,
         guard=False,
@@ -77,6 +91,11 @@ def test_the_links_left_out_by_default(link: str, excluded: bool) -> None:
 def test_short_forms() -> None:
     assert read("liveness: fast").liveness == Liveness(0.02, 3)
     assert read("liveness: {multiplier: 5}").liveness == Liveness(0.1, 5)
+    fast = read("liveness: {pace: fast, authentication: {credential: bfd}}").liveness
+    assert fast == Liveness(0.02, 3, Authentication(AuthenticationType.METICULOUS_KEYED_SHA1, 1, credential="bfd"))
+    assert read("liveness: {pace: fast}").liveness == read("liveness: fast").liveness
+    assert read("liveness: {pace: default, authentication: null}").liveness == read("").liveness
+    assert read("holdDown: 0s").hold_down == 0
     assert read("metrics: null").metrics is None
     assert read("excludeInterfaces: []").exclude_interfaces == ()
 
@@ -103,6 +122,10 @@ def test_short_forms() -> None:
         ("liveness: {interval: 9ms}", "liveness.interval", "write 10ms to 60s"),
         ("liveness: {interval: 5}", "liveness.interval", "write a duration such as 100ms"),
         ("liveness: {multiplier: 1}", "liveness.multiplier", "from 2 to 255"),
+        ("liveness: {pace: slow}", "liveness.pace", "write default or fast"),
+        ("liveness: {pace: fast, interval: 1s}", "liveness.pace", "is given beside interval, which it stands for"),
+        ("liveness: {pace: fast, multiplier: 3, interval: 1s}", "liveness.pace", "beside interval and multiplier"),
+        ("liveness: {authentication: fast}", "liveness.authentication", "write a mapping"),
         ("holdDown: 30", "holdDown", "the number 30: write a duration such as 100ms"),
         ("holdDown: -1s", "holdDown", "write a duration"),
         ("holdDown: 25h", "holdDown", "at most 24h"),
@@ -120,6 +143,32 @@ def test_a_wrong_setting_is_named(text: str, field: str, problem: str) -> None:
         read(text)
     assert caught.value.field == field
     assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "problem"),
+    [
+        ("{}", ".keyFile", "is missing: give exactly one of keyFile, credential"),
+        ("{keyFile: /a, credential: b}", ".credential", "keyFile and credential are given: give exactly one"),
+        ("{keyFile: S}", ".keyFile", "no path that starts with /"),
+        ('{keyFile: "/S\\0"}', ".keyFile", "no path that starts with /"),
+        ("{keyFile: 12345678}", ".keyFile", "is not a text"),
+        ("{credential: a/S}", ".credential", "LoadCredential="),
+        ("{credential: ..}", ".credential", "LoadCredential="),
+        ('{credential: "S\\n"}', ".credential", "LoadCredential="),
+        ("{credential: 12345678}", ".credential", "is not a text"),
+        ("{credential: a, key: S}", ".key", "there is no such field: did you mean keyId?"),
+        ("{credential: a, type: keyed-md5}", ".type", "write keyed-sha1 or meticulous-keyed-sha1"),
+        ("{credential: a, keyId: 256}", ".keyId", "from 0 to 255"),
+        ("S", "", "is a text: write a mapping"),
+    ],
+)
+def test_wrong_authentication_is_named_and_no_key_is_shown(text: str, field: str, problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read(f"liveness: {{authentication: {text.replace('S', 'hunter2')}}}")
+    assert caught.value.field == f"liveness.authentication{field}"
+    assert problem in caught.value.problem
+    assert "hunter2" not in str(caught.value) and "12345678" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
