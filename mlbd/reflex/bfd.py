@@ -1,0 +1,206 @@
+"""The sockets of BFD: single hop on UDP port 3784 (RFC 5881 4), multi-hop on 4784 (RFC 5883 5).
+
+Links and addresses come and go between any two calls. That is never an exception here: a packet is not sent, a socket
+that cannot be opened is a problem in words, and the next `watch` tries again.
+"""
+
+import errno
+import socket
+import sys
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from itertools import chain
+from typing import Final
+
+from mlbd.proto.bfd.sessions import Arrival
+from mlbd.proto.bfd.watch import Address, Path, Watch
+
+SINGLE_HOP_PORT: Final = 3784
+MULTI_HOP_PORT: Final = 4784
+
+_SOURCE_PORTS: Final = range(49152, 65536)
+_HOPS: Final = 255
+_TRAFFIC_CLASS: Final = 0xC0  # CS6, network control (RFC 4594)
+_PRIORITY: Final = 6  # TC_PRIO_INTERACTIVE: the first queue of the link, the highest that takes no capability
+_LONGEST_PACKET: Final = 256  # the Length field has eight bits
+_ONE_INTEGER: Final = socket.CMSG_SPACE(4)
+_IP_RECVTTL: Final = 12  # linux/in.h; Python has no name for it
+
+_Place = tuple[Address, int]
+"""A local address and an ifindex, 0 for multi-hop."""
+
+
+class BfdSocket:
+    """Receives what comes to one local address, on one link when it is for single hop.
+
+    Raises OSError when it cannot be opened.
+    """
+
+    def __init__(self, local: Address, link: int) -> None:
+        self._local, self._link = local, link
+        self._socket = _open(local, link)
+        try:
+            if local.version == 4:
+                self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+            else:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+            self._socket.bind(_endpoint(local, _port(link), link))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def receive(self) -> tuple[bytes, Arrival] | None:
+        try:
+            octets, ancillary, _, (source, *_) = self._socket.recvmsg(_LONGEST_PACKET, _ONE_INTEGER)
+        except OSError:
+            return None
+        ttl = int.from_bytes(ancillary[0][2], sys.byteorder) if ancillary else 0
+        return octets, Arrival(_address(source), self._local, self._link, ttl, self._link == 0)
+
+
+class BfdSockets:
+    """All sockets of the sessions: one to receive for each local address and link, one to send for each path."""
+
+    def __init__(self) -> None:
+        self._receivers: dict[_Place, BfdSocket] = {}
+        self._senders: dict[Path, socket.socket] = {}
+        self._watched: set[Path] = set()
+        self._problems: dict[str, str] = {}
+        self._next_port = 0
+
+    @property
+    def sockets(self) -> Collection[BfdSocket]:
+        """Those that receive, for epoll."""
+        return self._receivers.values()
+
+    def watch(self, watches: Iterable[Watch]) -> None:
+        """Opens what is needed and not open, also what could not be opened before; closes the rest.
+
+        To be called before the sessions are told, so that no answer to their first packets is missed. Their last
+        packets can be sent all the same.
+        """
+        places, self._watched = set(), set()
+        for watch in watches:
+            places.add((watch.local, watch.link))
+            self._watched.add(watch.path)
+        for path in self._senders.keys() - self._watched:
+            self._senders.pop(path).close()
+        for place in self._receivers.keys() - places:
+            self._receivers.pop(place).close()
+        self._problems = {}
+        for local, link in places - self._receivers.keys():
+            self._listen(local, link)
+
+    def receive(self, sock: BfdSocket) -> tuple[bytes, Arrival] | None:
+        """One packet that has come."""
+        return sock.receive()
+
+    def send(self, watch: Watch, octets: bytes) -> bool:
+        """Whether the kernel took the packet. What is not watched any more can say its last word."""
+        try:
+            sender = self._senders.get(watch.path) or self._open_sender(watch)
+            sender.sendto(octets, _endpoint(watch.remote, _port(watch.link), watch.link))
+        except OSError:
+            return False
+        finally:
+            if watch.path not in self._watched and (sender := self._senders.pop(watch.path, None)) is not None:
+                sender.close()
+        return True
+
+    def problems(self) -> Mapping[str, str]:
+        """By local address, why nothing is received there."""
+        return self._problems
+
+    def close(self) -> None:
+        self.watch(())
+
+    def _listen(self, local: Address, link: int) -> None:
+        try:
+            self._receivers[local, link] = BfdSocket(local, link)
+        except OSError as error:
+            self._problems[str(local)] = _problem(local, _port(link), error)
+
+    def _open_sender(self, watch: Watch) -> socket.socket:
+        """With a source port of its own in the range of RFC 5881 4.
+
+        Not connected: a connected socket reports that nobody listened to the packet before, and does not send.
+        """
+        sender = _open(watch.local, watch.link)
+        try:
+            _say_control_traffic(sender, watch.local.version)
+            self._bind_to_free_port(sender, watch)
+        except OSError:
+            sender.close()
+            raise
+        self._senders[watch.path] = sender
+        return sender
+
+    def _bind_to_free_port(self, sender: socket.socket, watch: Watch) -> None:
+        """The ports are taken in turn, so that no two sessions have the same."""
+        first = self._next_port
+        for index in chain(range(first, len(_SOURCE_PORTS)), range(first)):
+            self._next_port = (index + 1) % len(_SOURCE_PORTS)
+            try:
+                return sender.bind(_endpoint(watch.local, _SOURCE_PORTS[index], watch.link))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise OSError(errno.EADDRINUSE, "no source port is free")
+
+
+def _open(local: Address, link: int) -> socket.socket:
+    family = socket.AF_INET if local.version == 4 else socket.AF_INET6
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        if link:
+            name = socket.if_indextoname(link).encode()
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+    except OSError:
+        opened.close()
+        raise
+    return opened
+
+
+def _say_control_traffic(sender: socket.socket, version: int) -> None:
+    if version == 4:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, _HOPS)
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _TRAFFIC_CLASS)
+    else:
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, _HOPS)
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _TRAFFIC_CLASS)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)  # nobody ever reads it
+
+
+def _port(link: int) -> int:
+    return SINGLE_HOP_PORT if link else MULTI_HOP_PORT
+
+
+@lru_cache(maxsize=1024)
+def _endpoint(address: Address, port: int, link: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    if address.version == 4:
+        return str(address), port
+    return str(address), port, 0, link if address.is_link_local else 0
+
+
+_address = lru_cache(maxsize=1024)(ip_address)
+
+
+def _problem(local: Address, port: int, error: OSError) -> str:
+    subject = f"cannot listen for BFD on {local} port {port}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{subject}: another program has the port; end its BFD (FRR's bfdd, BIRD), one host has one speaker"
+        case errno.EADDRNOTAVAIL | errno.ENODEV | errno.ENXIO:
+            return f"{subject}: the address or its link is not there; check `ip address` and the Node object"
+        case errno.EPERM | errno.EACCES:
+            return f"{subject}: CAP_NET_RAW is missing; add it to AmbientCapabilities= of the unit or run mlbd as root"
+        case _:
+            return f"{subject}: {error.strerror}; check the address and its link"
