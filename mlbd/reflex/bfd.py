@@ -5,9 +5,11 @@ that cannot be opened is a problem in words, and the next `watch` tries again.
 """
 
 import errno
+import select
 import socket
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from itertools import chain
@@ -24,6 +26,7 @@ _HOPS: Final = 255
 _TRAFFIC_CLASS: Final = 0xC0  # CS6, network control (RFC 4594)
 _PRIORITY: Final = 6  # TC_PRIO_INTERACTIVE: the first queue of the link, the highest that takes no capability
 _LONGEST_PACKET: Final = 256  # the Length field has eight bits
+_PACKETS_PER_TURN: Final = 64
 _ONE_INTEGER: Final = socket.CMSG_SPACE(4)
 _IP_RECVTTL: Final = 12  # linux/in.h; Python has no name for it
 
@@ -31,7 +34,7 @@ _Place = tuple[Address, int]
 """A local address and an ifindex, 0 for multi-hop."""
 
 
-class BfdSocket:
+class Listener:
     """Receives what comes to one local address, on one link when it is for single hop.
 
     Raises OSError when it cannot be opened.
@@ -65,20 +68,28 @@ class BfdSocket:
         return octets, Arrival(_address(source), self._local, self._link, ttl, self._link == 0)
 
 
-class BfdSockets:
-    """All sockets of the sessions: one to receive for each local address and link, one to send for each path."""
+class Transport:
+    """All sockets of the sessions: one to receive for each local address and link, one to send for each path.
+
+    Readable, for epoll, while `receive` has something.
+    """
 
     def __init__(self) -> None:
-        self._receivers: dict[_Place, BfdSocket] = {}
+        self._epoll = select.epoll()
+        self._listeners: dict[_Place, Listener] = {}
+        self._by_fd: dict[int, Listener] = {}
         self._senders: dict[Path, socket.socket] = {}
         self._watched: set[Path] = set()
         self._problems: dict[str, str] = {}
         self._next_port = 0
+        self.counters: Counter[str] = Counter()
 
-    @property
-    def sockets(self) -> Collection[BfdSocket]:
-        """Those that receive, for epoll."""
-        return self._receivers.values()
+    def fileno(self) -> int:
+        return self._epoll.fileno()
+
+    def close(self) -> None:
+        self.watch(())
+        self._epoll.close()
 
     def watch(self, watches: Iterable[Watch]) -> None:
         """Opens what is needed and not open, also what could not be opened before; closes the rest.
@@ -86,46 +97,66 @@ class BfdSockets:
         To be called before the sessions are told, so that no answer to their first packets is missed. Their last
         packets can be sent all the same.
         """
-        places, self._watched = set(), set()
+        places: set[_Place] = set()
+        self._watched = set()
         for watch in watches:
             places.add((watch.local, watch.link))
             self._watched.add(watch.path)
         for path in self._senders.keys() - self._watched:
             self._senders.pop(path).close()
-        for place in self._receivers.keys() - places:
-            self._receivers.pop(place).close()
+        for place in self._listeners.keys() - places:
+            self._close_listener(place)
         self._problems = {}
-        for local, link in places - self._receivers.keys():
-            self._listen(local, link)
+        for place in places - self._listeners.keys():
+            self._open_listener(place)
 
-    def receive(self, sock: BfdSocket) -> tuple[bytes, Arrival] | None:
-        """One packet that has come."""
-        return sock.receive()
+    def receive(self) -> Iterator[tuple[bytes, Arrival]]:
+        """What has come, a bounded number of packets from each socket."""
+        for fd, _ in self._epoll.poll(0):
+            listener = self._by_fd[fd]
+            for _ in range(_PACKETS_PER_TURN):
+                if (received := listener.receive()) is None:
+                    break
+                yield received
 
     def send(self, watch: Watch, octets: bytes) -> bool:
         """Whether the kernel took the packet. What is not watched any more can say its last word."""
+        sent = self._send(watch, octets)
+        self.counters["sent" if sent else "unsent"] += 1
+        if watch.path not in self._watched and (sender := self._senders.pop(watch.path, None)):
+            sender.close()
+        return sent
+
+    def problems(self) -> Mapping[str, str]:
+        """By local address and port, why nothing is received there."""
+        return self._problems
+
+    def _send(self, watch: Watch, octets: bytes) -> bool:
         try:
             sender = self._senders.get(watch.path) or self._open_sender(watch)
             sender.sendto(octets, _endpoint(watch.remote, _port(watch.link), watch.link))
         except OSError:
             return False
-        finally:
-            if watch.path not in self._watched and (sender := self._senders.pop(watch.path, None)) is not None:
-                sender.close()
         return True
 
-    def problems(self) -> Mapping[str, str]:
-        """By local address, why nothing is received there."""
-        return self._problems
-
-    def close(self) -> None:
-        self.watch(())
-
-    def _listen(self, local: Address, link: int) -> None:
+    def _open_listener(self, place: _Place) -> None:
         try:
-            self._receivers[local, link] = BfdSocket(local, link)
+            listener = Listener(*place)
         except OSError as error:
-            self._problems[str(local)] = _problem(local, _port(link), error)
+            self._explain(place, error)
+            return
+        self._listeners[place] = self._by_fd[listener.fileno()] = listener
+        self._epoll.register(listener.fileno(), select.EPOLLIN)
+
+    def _close_listener(self, place: _Place) -> None:
+        listener = self._listeners.pop(place)
+        del self._by_fd[listener.fileno()]
+        listener.close()
+
+    def _explain(self, place: _Place, error: OSError) -> None:
+        local, link = place
+        subject = f"{local} port {_port(link)}"
+        self._problems[subject] = f"cannot listen for BFD on {subject}: {_reason(error)}"
 
     def _open_sender(self, watch: Watch) -> socket.socket:
         """With a source port of its own in the range of RFC 5881 4.
@@ -193,14 +224,13 @@ def _endpoint(address: Address, port: int, link: int) -> tuple[str, int] | tuple
 _address = lru_cache(maxsize=1024)(ip_address)
 
 
-def _problem(local: Address, port: int, error: OSError) -> str:
-    subject = f"cannot listen for BFD on {local} port {port}"
+def _reason(error: OSError) -> str:
     match error.errno:
         case errno.EADDRINUSE:
-            return f"{subject}: another program has the port; end its BFD (FRR's bfdd, BIRD), one host has one speaker"
+            return "another program has the port; end BFD there (FRR's bfdd, BIRD): a host has room for one"
         case errno.EADDRNOTAVAIL | errno.ENODEV | errno.ENXIO:
-            return f"{subject}: the address or its link is not there; check `ip address` and the Node object"
+            return "the address or its link is not there; check `ip address` and the addresses of the Node object"
         case errno.EPERM | errno.EACCES:
-            return f"{subject}: CAP_NET_RAW is missing; add it to AmbientCapabilities= of the unit or run mlbd as root"
+            return "CAP_NET_RAW is missing; add it to AmbientCapabilities= of the unit or run mlbd as root"
         case _:
-            return f"{subject}: {error.strerror}; check the address and its link"
+            return f"{error.strerror}; check the address and its link"
