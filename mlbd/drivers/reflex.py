@@ -9,23 +9,27 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from mlbd.proto.bfd.watch import Path
 from mlbd.proto.control import (
     MAX_LINE,
     ConflictSeen,
-    LinkChanged,
+    Drain,
+    Drained,
     Links,
     Ping,
     Pong,
+    ProblemChanged,
     Ready,
     Report,
-    Start,
+    SessionReport,
     Unreadable,
     VipChanged,
+    Watches,
     claim_lines,
     decode_report,
     encode,
@@ -45,21 +49,25 @@ _NO_PONG: Final = Pong(0, {}, 0)
 _HELP: Final = "a new one is started by itself, `journalctl -u mlbd` tells more"
 
 Address = IPv4Address | IPv6Address
-OnChange = Callable[[VipChanged | ConflictSeen], None]
+Vips = Mapping[Address, Mapping[str, VipChanged]]
+"""The last word about each address, by the name of each link."""
+Told = VipChanged | ConflictSeen | SessionReport
+OnChange = Callable[[Told], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
     """`alive`: it is there and answers; `last_pong` is in seconds before `now`, None when there was none yet;
-    `problems` are by link name, or by "reflex" for the process itself; `lateness` is the worst delay of a timer in
-    microseconds, of the last second."""
+    `sessions` are by their two addresses and ifindex; `problems` are by link name, by what BFD wants to listen on, or
+    by "reflex" for the process itself; `lateness` is the worst delay of a timer in microseconds, of the last second."""
 
     pid: int | None
     alive: bool
     realtime: bool
     restarts: int
     last_pong: float | None
-    vips: Mapping[Address, VipChanged]
+    vips: Vips
+    sessions: Mapping[Path, SessionReport]
     counters: Mapping[str, int]
     lateness: int
     problems: Mapping[str, str]
@@ -93,36 +101,57 @@ class _Child:
 
 
 class Reflex:
-    """`on_change` is called in the event loop with every change that the reflex reports."""
+    """`on_change` is called in the event loop with every change that the reflex reports. `failures` tells how often
+    this node failed in the minutes before."""
 
-    def __init__(self, node: str, on_change: OnChange) -> None:
+    def __init__(self, node: str, on_change: OnChange, failures: int = 0) -> None:
         self._node = node
         self._on_change = on_change
+        self._failures = failures
         self._links: tuple[Link, ...] = ()
         self._claims: dict[Address, Claim] = {}
-        self._vips: dict[Address, VipChanged] = {}
+        self._watches: Watches | None = None
+        self._drain = False
+        self._drained = asyncio.Event()
+        self._vips: dict[Address, dict[str, VipChanged]] = {}
+        self._sessions: dict[Path, SessionReport] = {}
         self._child: _Child | None = None
         self._problem: str | None = None
         self._restarts = 0
-        self._held: set[Address] = set()
 
-    async def apply(self, links: Iterable[Link], claims: Iterable[Claim]) -> None:
+    async def apply(self, links: Iterable[Link], claims: Iterable[Claim], watches: Watches) -> None:
         """The whole desired part; only differences are sent. Returns before they have taken effect."""
         links, wanted = tuple(links), {claim.address: claim for claim in claims}
         changed = [claim for claim in wanted.values() if self._claims.get(claim.address) != claim]
         dropped = self._claims.keys() - wanted.keys()
-        new_links = links != self._links
-        self._links, self._claims = links, wanted
-        self._held -= dropped
-        for address in dropped:
-            self._vips.pop(address, None)
-        if new_links:
-            self._send([encode(Links(links))])
-        self._send(claim_lines(changed, dropped))
+        self._forget(dropped, wanted.values() if links != self._links else changed, links)
+        news = [] if links == self._links else [encode(Links(links))]
+        news += claim_lines(changed, dropped)
+        # Last: who is watched is to find this node ready.
+        news += [] if watches == self._watches else [encode(watches)]
+        self._links, self._claims, self._watches = links, wanted, watches
+        paths = {watch.path for watch in watches.watches}
+        self._sessions = {path: report for path, report in self._sessions.items() if path in paths}
+        self._send(news)
+
+    async def drain(self, drained: bool, seconds: float) -> bool:
+        """Hand all addresses to other nodes, or be one of those that hold them again. Waits so long at most until
+        nothing is answered for any more; whether that was reached."""
+        self._drain = drained
+        self._drained.clear()
+        self._send([encode(Drain(drained))])
+        if drained and self._child is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), seconds)
+        return self._drained.is_set()
 
     @property
-    def vips(self) -> Mapping[Address, VipChanged]:
-        """The reflex's last word about each address that it spoke of."""
+    def drained(self) -> bool:
+        """Whether it was drained, and nothing is answered for any more."""
+        return self._drained.is_set()
+
+    @property
+    def vips(self) -> Vips:
         return self._vips
 
     def status(self, now: float) -> ChildStatus:
@@ -141,7 +170,8 @@ class Reflex:
             realtime=child is not None and child.realtime,
             restarts=self._restarts,
             last_pong=now - child.pong_at if child and child.pong_at is not None else None,
-            vips=dict(self._vips) if alive else self._vips | dict(_silenced(self._vips)),
+            vips=dict(self._vips) if alive else _silenced(self._vips),
+            sessions=dict(self._sessions),
             counters=pong.counters,
             lateness=pong.lateness,
             problems=problems,
@@ -165,7 +195,7 @@ class Reflex:
 
     async def _live(self, relapse: bool) -> None:
         """One life of the reflex, from start to end."""
-        child = self._child = await _spawn()
+        child = self._child = await _spawn(self._node, self._failures + self._restarts)
         child.relapse, child.ready = relapse, self._restarts == 0
         self._send(self._everything())
         pinger = asyncio.create_task(self._ping(child))
@@ -183,15 +213,31 @@ class Reflex:
         self._fall_silent()
 
     def _fall_silent(self) -> None:
-        """Nobody speaks for what it held; `_held` stays, so that the next one need not probe it."""
-        for address, change in dict(_silenced(self._vips)).items():
-            self._vips[address] = change
-            self._on_change(change)
+        """Nobody speaks for what it held."""
+        self._sessions.clear()
+        before, self._vips = self._vips, _silenced(self._vips)
+        for address, changes in self._vips.items():
+            for link, change in changes.items():
+                if before[address][link] is not change:
+                    self._on_change(change)
+
+    def _forget(self, dropped: Iterable[Address], changed: Iterable[Claim], links: Iterable[Link]) -> None:
+        """What the reflex said of addresses and links that it will know no longer."""
+        for address in dropped:
+            self._vips.pop(address, None)
+        names = {link.index: link.name for link in links}
+        for claim in changed:
+            if told := self._vips.get(claim.address):
+                kept = {names[index] for index in claim.links if index in names}
+                self._vips[claim.address] = {link: change for link, change in told.items() if link in kept}
 
     def _everything(self) -> list[bytes]:
-        """For a new reflex. What the last one held needs no probe, so it is announced at once."""
-        claims = [replace(c, probe=c.probe and c.address not in self._held) for c in self._claims.values()]
-        return [encode(Start(self._node)), encode(Links(self._links)), *claim_lines(claims, ())]
+        """For a new reflex, which has to find out what others took since the last one ended."""
+        orders = [encode(Links(self._links))]
+        if self._drain:
+            orders.append(encode(Drain(True)))
+        orders += claim_lines(self._claims.values(), ())
+        return [*orders, encode(self._watches)] if self._watches else orders
 
     async def _ping(self, child: _Child) -> None:
         while child.unanswered < STUCK_AFTER:
@@ -212,7 +258,10 @@ class Reflex:
         child.ready, child.realtime = True, realtime
         if not child.relapse:
             self._problem = None
-        self._vips = {address: change for address, change in self._vips.items() if change.state is not State.SILENT}
+        self._vips = {
+            address: {link: change for link, change in changes.items() if change.state is not State.SILENT}
+            for address, changes in self._vips.items()
+        }
 
     def _take(self, child: _Child, report: Report | Unreadable) -> None:
         match report:
@@ -222,19 +271,22 @@ class Reflex:
                 child.pong, child.pong_at = report, asyncio.get_running_loop().time()
                 if report.number >= _STABLE_PONGS:
                     self._problem = None
-            case LinkChanged(_, name, None):
-                child.problems.pop(name, None)
-            case LinkChanged(_, name, str(problem)):
-                child.problems[name] = problem
-            case VipChanged(address):
+            case ProblemChanged(subject, None):
+                child.problems.pop(subject, None)
+            case ProblemChanged(subject, str(problem)):
+                child.problems[subject] = problem
+            case VipChanged(address, link):
                 # A late word about an address that was dropped meanwhile.
                 if address in self._claims:
-                    self._vips[address] = report
-                    if report.state is State.HOLDING:
-                        self._held.add(address)
+                    self._vips.setdefault(address, {})[link] = report
                     self._on_change(report)
             case ConflictSeen():
                 self._on_change(report)
+            case SessionReport(_, link, local, remote):
+                self._sessions[remote, local, link] = report
+                self._on_change(report)
+            case Drained():
+                self._drained.set()
             case Unreadable(reason):
                 child.problems["reflex"] = reason
 
@@ -245,11 +297,14 @@ def _ending(code: int) -> str:
     return f"it was killed by {next((one.name for one in signal.Signals if one == -code), f'signal {-code}')}"
 
 
-def _silenced(vips: Mapping[Address, VipChanged]) -> Iterator[tuple[Address, VipChanged]]:
-    """Those that a reflex which is not there cannot be said to hold, nor to be about to."""
-    for address, change in vips.items():
-        if change.state in (State.HOLDING, State.PROBING):
-            yield address, VipChanged(address, State.SILENT)
+def _silenced(vips: Vips) -> dict[Address, dict[str, VipChanged]]:
+    """A reflex that is not there cannot be said to hold an address, nor to be about to."""
+    return {address: {link: _silent(change) for link, change in changes.items()} for address, changes in vips.items()}
+
+
+def _silent(change: VipChanged) -> VipChanged:
+    active = change.state in (State.HOLDING, State.LEAVING, State.PROBING, State.WAITING)
+    return VipChanged(change.address, change.link, State.SILENT) if active else change
 
 
 async def _end(child: _Child) -> int:
@@ -264,11 +319,11 @@ async def _end(child: _Child) -> int:
         return await child.process.wait()
 
 
-async def _spawn() -> _Child:
+async def _spawn(node: str, failures: int) -> _Child:
     ours, theirs = socket.socketpair()
     with theirs:
         fd = theirs.fileno()
-        argv = (sys.executable, "-m", "mlbd.reflex", "--fd", str(fd))
+        argv = (sys.executable, "-m", "mlbd.reflex", "--fd", str(fd), "--node", node, "--failures", str(failures))
         try:
             process = await asyncio.create_subprocess_exec(*argv, pass_fds=[fd], stdin=asyncio.subprocess.DEVNULL)
         except BaseException:

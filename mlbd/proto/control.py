@@ -7,9 +7,12 @@ and is counted or reported, nothing raises.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import fields as fields_of
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
+from mlbd.proto.bfd.authentication import Authentication, AuthenticationType
+from mlbd.proto.bfd.watch import Watch
 from mlbd.proto.neighbor.frame import format_mac, parse_mac
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
@@ -28,13 +31,6 @@ Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """The name of this node in the order of claims."""
-
-    node: str
-
-
-@dataclass(frozen=True, slots=True)
 class Links:
     """All links to speak on; those not named any more are left."""
 
@@ -47,6 +43,21 @@ class Claims:
 
     wanted: tuple[Claim, ...] = ()
     dropped: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Watches:
+    """All BFD sessions to keep; `hold_down` in seconds. Nothing is held before the first of these came."""
+
+    watches: tuple[Watch, ...]
+    hold_down: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Whether this node is to hold nothing."""
+
+    drained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +85,55 @@ class Pong:
 
 @dataclass(frozen=True, slots=True)
 class VipChanged:
-    """`mac` and `link` name the other claimant and where it was seen, in CONFLICT."""
+    """`link` is a link's name. `mac` is the other claimant's in CONFLICT, `node` the one that holds it in WAITING."""
 
     address: Address
+    link: str
     state: State
     mac: str | None = None
-    link: str | None = None
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConflictSeen:
-    """Another MAC claimed an address that is held here; it was defended."""
+    """Another MAC claimed an address that is held here. `node` is whose it is, None for a stranger's. `disputed`: it
+    is one of ours, and both go on insisting."""
 
     address: Address
-    mac: str
     link: str
+    mac: str
+    node: str | None = None
+    disputed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class LinkChanged:
-    """Whether frames can be read from and written to a link; `problem` is None when all is well."""
+class SessionReport:
+    """A BFD session after a change; intervals in microseconds, `link` an ifindex."""
 
-    index: int
-    name: str
+    peer: str
+    link: int
+    local: Address
+    remote: Address
+    state: str
+    diagnostic: str
+    remote_state: str
+    remote_diagnostic: str
+    interval: int
+    detection: int
+    ups: int
+    downs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Nothing is answered for any more after a Drain."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemChanged:
+    """What keeps the reflex from using a link, or a socket for BFD; `problem` is None when all is well again."""
+
+    subject: str
     problem: str | None
 
 
@@ -105,10 +142,17 @@ class Unreadable:
     reason: str
 
 
-Order = Start | Links | Claims | Ping
+_OPS: Final[Mapping[type, str]] = {
+    VipChanged: "vip",
+    ConflictSeen: "conflict",
+    SessionReport: "session",
+    Drained: "drained",
+}
+
+Order = Links | Claims | Watches | Drain | Ping
 """What mlbd sends."""
 
-Report = Ready | Pong | VipChanged | ConflictSeen | LinkChanged
+Report = Ready | Pong | VipChanged | ConflictSeen | SessionReport | Drained | ProblemChanged
 """What the reflex sends."""
 
 
@@ -189,29 +233,71 @@ def _loads(line: bytes) -> Any:
     return json.loads(line)
 
 
-def _fields(message: Start | Links | Ping | Report) -> dict[str, Any]:
+def _fields(message: Links | Watches | Drain | Ping | Report) -> dict[str, Any]:
     match message:
-        case Start(node):
-            return {"op": "start", "node": node}
         case Links(links):
             records = [{"index": link.index, "name": link.name, "mac": format_mac(link.mac)} for link in links]
             return {"op": "links", "links": records}
+        case Watches(watches, hold_down):
+            return {"op": "watch", "watches": [_watch_record(watch) for watch in watches], "holdDown": hold_down}
+        case Drain(drained):
+            return {"op": "drain", "drained": drained}
         case Ping(number):
             return {"op": "ping", "n": number}
         case Ready(realtime):
             return {"op": "ready", "realtime": realtime}
         case Pong(number, counters, lateness):
             return {"op": "pong", "n": number, "counters": dict(counters), "lateness": lateness}
-        case VipChanged(address, state, mac, link):
-            return {"op": "vip", "address": str(address), "state": state.value, "mac": mac, "link": link}
-        case ConflictSeen(address, mac, link):
-            return {"op": "conflict", "address": str(address), "mac": mac, "link": link}
-        case LinkChanged(index, name, problem):
-            return {"op": "link", "index": index, "name": name, "problem": problem}
+        case VipChanged() | ConflictSeen() | SessionReport() | Drained():
+            return {"op": _OPS[type(message)], **_plain(message)}
+        case ProblemChanged(subject, problem):
+            return {"op": "problem", "subject": subject, "problem": problem}
+
+
+def _plain(message: VipChanged | ConflictSeen | SessionReport | Drained) -> dict[str, Any]:
+    values = ((each.name, getattr(message, each.name)) for each in fields_of(message))
+    return {name: value.value if isinstance(value, State) else _bare(value) for name, value in values}
+
+
+def _bare(value: object) -> object:
+    return str(value) if isinstance(value, IPv4Address | IPv6Address) else value
+
+
+def _watch_record(watch: Watch) -> list[Any]:
+    key = watch.authentication
+    return [
+        watch.peer,
+        str(watch.local),
+        str(watch.remote),
+        watch.link,
+        watch.desired_min_tx,
+        watch.required_min_rx,
+        watch.multiplier,
+        watch.passive,
+        watch.minimum_ttl,
+        [key.type.value, key.key_id, key.key.hex()] if key else None,
+    ]
+
+
+def _watch(record: list[Any]) -> Watch:
+    peer, local, remote, link, transmit, receive, multiplier, passive, ttl, key = record
+    authentication = Authentication(AuthenticationType(key[0]), int(key[1]), bytes.fromhex(key[2])) if key else None
+    return Watch(
+        str(peer),
+        _address(local),
+        _address(remote),
+        int(link),
+        int(transmit),
+        int(receive),
+        int(multiplier),
+        bool(passive),
+        int(ttl),
+        authentication,
+    )
 
 
 def _claim_record(claim: Claim) -> str:
-    return _json({"address": str(claim.address), "links": claim.links, "order": claim.order, "probe": claim.probe})
+    return _json({"address": str(claim.address), "links": claim.links, "order": claim.order})
 
 
 def _address_record(address: Address) -> str:
@@ -220,13 +306,15 @@ def _address_record(address: Address) -> str:
 
 def _order(fields: dict[str, Any]) -> Order:
     match fields["op"]:
-        case "start":
-            return Start(str(fields["node"]))
         case "links":
             return Links(tuple(_link(record) for record in fields["links"]))
         case "claims":
             wanted = tuple(_claim(record) for record in fields["set"])
             return Claims(wanted, tuple(_address(text) for text in fields["drop"]))
+        case "watch":
+            return Watches(tuple(map(_watch, fields["watches"])), float(fields["holdDown"]))
+        case "drain":
+            return Drain(bool(fields["drained"]))
         case "ping":
             return Ping(int(fields["n"]))
         case op:
@@ -241,14 +329,36 @@ def _report(fields: dict[str, Any]) -> Report:
             counters = {str(name): int(value) for name, value in fields["counters"].items()}
             return Pong(int(fields["n"]), counters, int(fields["lateness"]))
         case "vip":
-            state = State(fields["state"])
-            return VipChanged(_address(fields["address"]), state, _text(fields["mac"]), _text(fields["link"]))
+            claimant = _text(fields["mac"]), _text(fields["node"])
+            return VipChanged(_address(fields["address"]), str(fields["link"]), State(fields["state"]), *claimant)
         case "conflict":
-            return ConflictSeen(_address(fields["address"]), str(fields["mac"]), str(fields["link"]))
-        case "link":
-            return LinkChanged(int(fields["index"]), str(fields["name"]), _text(fields["problem"]))
+            mac, node = str(fields["mac"]), _text(fields["node"])
+            return ConflictSeen(_address(fields["address"]), str(fields["link"]), mac, node, bool(fields["disputed"]))
+        case "session":
+            return _session(fields)
+        case "drained":
+            return Drained()
+        case "problem":
+            return ProblemChanged(str(fields["subject"]), _text(fields["problem"]))
         case op:
             raise ValueError(f"unknown op {op!r}")
+
+
+def _session(fields: dict[str, Any]) -> SessionReport:
+    return SessionReport(
+        str(fields["peer"]),
+        int(fields["link"]),
+        _address(fields["local"]),
+        _address(fields["remote"]),
+        str(fields["state"]),
+        str(fields["diagnostic"]),
+        str(fields["remote_state"]),
+        str(fields["remote_diagnostic"]),
+        int(fields["interval"]),
+        int(fields["detection"]),
+        int(fields["ups"]),
+        int(fields["downs"]),
+    )
 
 
 def _link(record: dict[str, Any]) -> Link:
@@ -258,7 +368,7 @@ def _link(record: dict[str, Any]) -> Link:
 def _claim(record: dict[str, Any]) -> Claim:
     links = tuple(int(index) for index in record["links"])
     order = tuple(str(node) for node in record["order"])
-    return Claim(_address(record["address"]), links, order, bool(record["probe"]))
+    return Claim(_address(record["address"]), links, order)
 
 
 def _address(text: str) -> Address:

@@ -1,4 +1,4 @@
-"""`python -m mlbd.reflex --fd N`: started by mlbd, ends with it.
+"""`python -m mlbd.reflex --fd N --node NAME --failures N`: started by mlbd, ends with it.
 
 It is its own process because CPython has one lock: whatever mlbd does, an answer here never waits for it.
 """
@@ -21,7 +21,7 @@ _MOST_FAVOURED: Final = -20
 
 def main() -> None:
     match sys.argv[1:]:
-        case ["--fd", number] if number.isdecimal():
+        case ["--fd", number, "--node", node, "--failures", failures] if number.isdecimal() and failures.isdecimal():
             control = socket.socket(fileno=int(number))
         case _:
             sys.exit("cannot start the reflex by hand: mlbd starts it with --fd")
@@ -31,7 +31,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     realtime = _take_priority()
     gc.freeze()
-    Loop(control, _seconds).run(realtime)
+    Loop(control, _seconds, node, int(failures)).run(realtime)
 
 
 def _take_priority() -> bool:

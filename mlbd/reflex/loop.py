@@ -1,8 +1,9 @@
 """The one loop of the reflex.
 
-A turn answers what has come, a bounded number of frames from each link, and then does one piece of other work:
-one line of the daemon, or the filters, or a batch of announcements. So nothing else is ever more than about a
-millisecond in the way of an answer, and filters are in force before an address is probed or announced.
+A turn takes what has come, BFD first, then a bounded number of frames from each link, and then does one piece of other
+work: one line of the daemon, or a batch of announcements and a step towards the filters that go with them. So nothing
+else is ever more than about a millisecond in the way of an answer. Announcements do not wait for filters: the sooner
+others know, the shorter nobody answers.
 """
 
 import contextlib
@@ -16,25 +17,30 @@ from typing import Final, assert_never
 from mlbd.proto.control import (
     Claims,
     ConflictSeen,
+    Drain,
+    Drained,
     LineBuffer,
-    LinkChanged,
     Links,
     Ping,
     Pong,
+    ProblemChanged,
     Ready,
     Report,
-    Start,
     Unreadable,
     VipChanged,
+    Watches,
     decode_order,
     encode,
 )
 from mlbd.proto.neighbor.announcer import Action, Announcer, Contested, Send, StateChanged
 from mlbd.proto.neighbor.frame import DropReason, format_mac
+from mlbd.proto.neighbor.group import Group
 from mlbd.proto.neighbor.link import Link
 from mlbd.proto.neighbor.ndp import solicited_node
+from mlbd.proto.neighbor.vip import State
 from mlbd.reflex.port import LinkPorts, Port, open_link
 from mlbd.reflex.sockets import Groups, PacketSocket
+from mlbd.reflex.watcher import Watcher
 
 LEASE: Final = 10.0
 """Seconds without a word of the daemon after which its orders are no longer trusted."""
@@ -46,9 +52,10 @@ _REFRESHED: Final = object()
 
 
 class Loop:
-    """`clock` gives seconds; it must not stand still while the process does."""
+    """`clock` gives seconds; it must not stand still while the process does. `node` is this node's name in the order of
+    claims; `failures` is how often it failed in the minutes before."""
 
-    def __init__(self, control: socket.socket, clock: Callable[[], float]) -> None:
+    def __init__(self, control: socket.socket, clock: Callable[[], float], node: str, failures: int = 0) -> None:
         control.setblocking(False)
         self._control = control
         self._clock = clock
@@ -61,10 +68,16 @@ class Loop:
         self._unsent = bytearray()
         self._now = self._heard = clock()
         self._silent = False
-        self._announcer = Announcer("", alive=_everybody)
+        self._group = Group(node, failures, self._now)
+        self._watcher = Watcher(self._group, self._report)
+        self._watch(self._watcher, self._hear)
+        self._announcer = Announcer(node, self._group)
+        self._starting = True
+        self._group_due: float | None = None
+        self._draining = self._drained = self._untold = False
         self._wanted: dict[int, Link] = {}
         self._links: dict[int, LinkPorts] = {}
-        self._problems: dict[int, str] = {}
+        self._problems: dict[str, str] = {}
         self._groups = Groups()
         self._stale = False
         self._refreshing: Iterator[None] | None = None
@@ -72,25 +85,33 @@ class Loop:
         self._lateness = 0.0
 
     def run(self, realtime: bool) -> None:
-        """Until the other end of the control socket is closed."""
+        """Until the other end of the control socket is closed. The other nodes are told on leaving."""
         self._report(Ready(realtime))
         while self._open:
             ready = self._epoll.poll(self._timeout())
             self._now = self._clock()
             self._keep_lease()
-            for fd, _ in ready:
+            self._notice_freeze()
+            for fd, _ in sorted(ready, key=self._urgency):
                 # An earlier one of this turn may have closed it.
                 if (handler := self._handlers.get(fd)) is not None:
                     handler()
             if self._open:
                 self._work()
+                self._tell()
                 self._flush()
+        self._watcher.administratively_down(True, self._now)
+
+    def _urgency(self, event: tuple[int, int]) -> bool:
+        """What a node says of itself is read before what it says of addresses."""
+        return event[0] != self._watcher.fileno()
 
     def _timeout(self) -> float | None:
         """None is for ever; epoll has milliseconds, rounded up so that it does not wake before its time."""
         if self._lines or self._stale or self._refreshing is not None:
             return 0
-        times = [time for time in (self._announcer.deadline(), self._lease_end()) if time is not None]
+        deadlines = (self._announcer.deadline(), self._watcher.deadline(), self._group_due, self._lease_end())
+        times = [time for time in deadlines if time is not None]
         return max(0.0, min(times) - self._clock()) if times else None
 
     def _lease_end(self) -> float | None:
@@ -99,20 +120,52 @@ class Loop:
     def _keep_lease(self) -> None:
         if not self._silent and self._now > self._heard + LEASE:
             self._silent = True
+            self._meet(self._watcher.administratively_down(True, self._now))
             self._perform(self._announcer.silence(self._now))
 
+    def _notice_freeze(self) -> None:
+        if self._watcher.is_overdue(self._now):
+            self._counters["frozen"] += 1
+            self._group.frozen(self._now)
+            self._perform(self._announcer.doubt(self._now))
+
     def _work(self) -> None:
+        if (deadline := self._watcher.deadline()) is not None and deadline <= self._now:
+            self._lateness = max(self._lateness, self._now - deadline)
+            self._meet(self._watcher.expire(self._now))
+        if self._group_due is not None and self._group_due <= self._now:
+            self._group.expire(self._now)
+            self._perform(self._announcer.review(self._now))
+            self._group_due = self._group.deadline(self._now)
         if self._lines:
             self._obey(self._lines.popleft())
+            return
+        if (deadline := self._announcer.deadline()) is not None and deadline <= self._now:
+            self._lateness = max(self._lateness, self._now - deadline)
+            self._perform(self._announcer.expire(self._now))
+        if self._refreshing is not None:
+            if next(self._refreshing, _REFRESHED) is _REFRESHED:
+                self._refreshing = None
         elif self._stale:
             self._stale = False
             self._refreshing = self._refresh()
-        elif self._refreshing is not None:
-            if next(self._refreshing, _REFRESHED) is _REFRESHED:
-                self._refreshing = None
-        elif (deadline := self._announcer.deadline()) is not None and deadline <= self._now:
-            self._lateness = max(self._lateness, self._now - deadline)
-            self._perform(self._announcer.expire(self._now))
+
+    def _tell(self) -> None:
+        if self._untold:
+            self._untold = False
+            self._watcher.tell()
+        if self._draining and not self._drained and not self._announcer.held:
+            self._drained = True
+            self._report(Drained())
+
+    def _meet(self, nodes: Iterable[str]) -> None:
+        """What follows from nodes that came into sight or were lost."""
+        starting = self._starting
+        for node in nodes:
+            self._untold = True
+            self._perform(self._announcer.seen(node, self._now))
+        self._starting = self._group.starting
+        self._group_due = self._now if starting and not self._starting else self._group.deadline(self._now)
 
     def _read_control(self) -> None:
         if self._lines:
@@ -130,39 +183,71 @@ class Loop:
         self._heard = self._now
         if self._silent:
             self._silent = False
+            self._group.frozen(self._now)
+            self._come_back()
             self._perform(self._announcer.resume(self._now))
 
     def _obey(self, line: bytes) -> None:
         match decode_order(line):
-            case Start(node):
-                self._announcer = Announcer(node, alive=_everybody)
             case Links(links):
                 self._wanted = {link.index: link for link in links}
                 self._open_links()
             case Claims(wanted, dropped):
                 self._stale = True
                 self._perform(self._announcer.claims(wanted, (a.packed for a in dropped), self._now))
+            case Watches(watches, hold_down):
+                self._meet(self._watcher.watch(watches, hold_down, self._now))
+                self._explain_sockets()
+            case Drain(drained):
+                self._drain(drained)
             case Ping(number):
                 self._open_links()
                 self._stale |= self._groups.incomplete
-                self._report(Pong(number, dict(self._counters), round(self._lateness * 1e6)))
+                self._watcher.look_after()
+                self._untold = True
+                self._explain_sockets()
+                self._report(Pong(number, {**self._counters, **self._watcher.counters}, round(self._lateness * 1e6)))
                 self._lateness = 0.0
             case Unreadable():
                 self._counters["unreadable"] += 1
             case order:
                 assert_never(order)
 
+    def _drain(self, drained: bool) -> None:
+        self._draining, self._drained = drained, False
+        if drained:
+            self._meet(self._watcher.administratively_down(True, self._now))
+            self._perform(self._announcer.drain(self._now))
+        else:
+            self._come_back()
+            self._perform(self._announcer.undrain(self._now))
+
+    def _come_back(self) -> None:
+        """To the group, which sees this node again from now on."""
+        if not self._draining:
+            self._group.begin(self._now)
+            self._meet(self._watcher.administratively_down(False, self._now))
+
+    def _hear(self) -> None:
+        self._meet(self._watcher.receive(self._now))
+
+    def _explain_sockets(self) -> None:
+        for subject, problem in self._watcher.problems.items():
+            self._explain(subject, problem)
+
     def _open_links(self) -> None:
         """Opens what is wanted and closed, closes what is not wanted or has another MAC."""
         for index, ports in list(self._links.items()):
             if self._wanted.get(index) != ports.arp.link:
                 self._close_link(index)
-        for index in self._problems.keys() - self._wanted.keys():
-            del self._problems[index]
+        names = {link.name for link in self._wanted.values()} | self._watcher.problems.keys()
+        for subject in self._problems.keys() - names:
+            self._explain(subject, None)
         for index, link in self._wanted.items():
             if index not in self._links:
                 self._open_link(link)
         self._perform(self._announcer.links([ports.arp.link for ports in self._links.values()], self._now))
+        self._meet(())
 
     def _open_link(self, link: Link) -> None:
         match open_link(link):
@@ -171,17 +256,17 @@ class Loop:
                 self._watch(ports.arp.socket, lambda: self._serve(ports.arp))
                 self._watch(ports.ndp.socket, lambda: self._serve(ports.ndp))
                 self._stale = True
-                self._explain(link, None)
+                self._explain(link.name, None)
             case problem:
-                self._explain(link, problem)
+                self._explain(link.name, problem)
 
-    def _explain(self, link: Link, problem: str | None) -> None:
-        if self._problems.get(link.index) != problem:
-            self._report(LinkChanged(link.index, link.name, problem))
+    def _explain(self, subject: str, problem: str | None) -> None:
+        if self._problems.get(subject) != problem:
+            self._report(ProblemChanged(subject, problem))
         if problem is None:
-            self._problems.pop(link.index, None)
+            self._problems.pop(subject, None)
         else:
-            self._problems[link.index] = problem
+            self._problems[subject] = problem
 
     def _close_link(self, index: int) -> None:
         self._stale = True
@@ -222,12 +307,14 @@ class Loop:
             match action:
                 case Send(link, frame, announces):
                     self._send(link, frame, "announced" if announces else "probed")
-                case StateChanged(address, state, mac, link):
+                case StateChanged(address, link, state, mac, node):
                     self._stale = True
-                    name = None if link is None else self._wanted[link].name
-                    self._report(VipChanged(ip_address(address), state, None if mac is None else format_mac(mac), name))
-                case Contested(address, mac, link):
-                    self._report(ConflictSeen(ip_address(address), format_mac(mac), self._wanted[link].name))
+                    self._counters["taken"] += state is State.HOLDING
+                    claimant = None if mac is None else format_mac(mac)
+                    self._report(VipChanged(ip_address(address), self._name(link), state, claimant, node))
+                case Contested(address, link, mac, node, disputed):
+                    self._counters["conflicts.stranger" if node is None else "conflicts.ours"] += 1
+                    self._report(ConflictSeen(ip_address(address), self._name(link), format_mac(mac), node, disputed))
 
     def _send(self, index: int, frame: bytes, counter: str) -> None:
         ports = self._links.get(index)
@@ -235,6 +322,9 @@ class Loop:
             self._counters[counter] += 1
         else:
             self._counters["unsent"] += 1
+
+    def _name(self, link: int) -> str:
+        return self._wanted[link].name if link in self._wanted else ""
 
     def _report(self, report: Report) -> None:
         self._unsent += encode(report)
@@ -254,11 +344,6 @@ class Loop:
                 self._open = False
         self._open = self._open and len(self._unsent) <= _MAX_UNSENT
 
-    def _watch(self, source: socket.socket | PacketSocket, handler: Callable[[], None]) -> None:
+    def _watch(self, source: socket.socket | PacketSocket | Watcher, handler: Callable[[], None]) -> None:
         self._handlers[source.fileno()] = handler
         self._epoll.register(source.fileno(), select.EPOLLIN)
-
-
-def _everybody(node: str) -> bool:
-    """No liveness yet: every node counts as alive."""
-    return True

@@ -17,12 +17,10 @@ class Link:
 class Claim:
     """An address that this node may hold.
 
-    `links` are ifindexes; `order` the names of the nodes that may hold it, best first; `probe` asks for a
-    probe before the first announcement (RFC 5227 2.1), wanted when no node of ours is known to have held
-    the address.
+    `links` are ifindexes; `order` the names of the nodes that may hold it, best first. When this node is not among
+    them it gives the address up, once another has taken it.
     """
 
     address: IPv4Address | IPv6Address
     links: tuple[int, ...]
     order: tuple[str, ...]
-    probe: bool

@@ -1,0 +1,122 @@
+"""BFD with the other nodes, as the reflex does it: the sessions, their sockets, and what the group learns from them."""
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+
+from mlbd.proto.bfd.packet import Diagnostic, State
+from mlbd.proto.bfd.session import Action, Send, SessionChanged
+from mlbd.proto.bfd.sessions import Sessions, SessionStatus
+from mlbd.proto.bfd.watch import Path, Watch
+from mlbd.proto.control import SessionReport
+from mlbd.proto.neighbor.group import Group
+from mlbd.reflex.bfd import Transport
+from mlbd.reflex.neighbours import neighbour
+
+
+class Watcher:
+    """Methods that return names tell which nodes came into sight or were lost."""
+
+    def __init__(self, group: Group, report: Callable[[SessionReport], None]) -> None:
+        self._group = group
+        self._report = report
+        self._sessions = Sessions(random.random)
+        self._transport = Transport()
+        self._watches: tuple[Watch, ...] = ()
+        self._told: dict[Path, SessionReport] = {}
+
+    def fileno(self) -> int:
+        """Readable while `receive` has something to do."""
+        return self._transport.fileno()
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """By local address."""
+        return self._transport.problems()
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        drops = {f"dropped.bfd.{reason.value}": number for reason, number in self._sessions.drops.items()}
+        return drops | {f"bfd.{name}": number for name, number in self._transport.counters.items()}
+
+    def watch(self, watches: tuple[Watch, ...], hold_down: float, now: float) -> list[str]:
+        self._watches = watches
+        self._transport.watch(self._watches)
+        self._group.watch([(watch.peer, watch.link) for watch in watches], hold_down, now)
+        return self._perform(self._sessions.watch(watches, now), now)
+
+    def look_after(self) -> None:
+        """From time to time: opens what could not be opened before, learns MACs that changed."""
+        self._transport.watch(self._watches)
+        for status in self._sessions.status():
+            if status.state is State.UP:
+                self._learn(status.watch)
+
+    def tell(self) -> None:
+        """Reports every session that is not as it was when it was last reported."""
+        for status in self._sessions.status():
+            report = _report(status)
+            if self._told.get(status.watch.path) != report:
+                self._told[status.watch.path] = report
+                self._report(report)
+
+    def administratively_down(self, down: bool, now: float) -> list[str]:
+        return self._perform(self._sessions.administratively_down(down, now), now)
+
+    def receive(self, now: float) -> list[str]:
+        names: list[str] = []
+        for octets, arrival in self._transport.receive():
+            if actions := self._sessions.receive(octets, arrival, now):
+                names += self._perform(actions, now)
+        return names
+
+    def deadline(self) -> float | None:
+        return self._sessions.deadline()
+
+    def expire(self, now: float) -> list[str]:
+        return self._perform(self._sessions.expire(now), now)
+
+    def is_overdue(self, now: float) -> bool:
+        """Whether it did not run for as long as others wait before they take it for dead."""
+        deadline = self._sessions.deadline()
+        patience = min((watch.desired_min_tx * watch.multiplier for watch in self._watches), default=0) / 1e6
+        return deadline is not None and now - deadline > patience
+
+    def _perform(self, actions: Iterable[Action], now: float) -> list[str]:
+        names = []
+        for action in actions:
+            match action:
+                case Send(watch, octets):
+                    self._transport.send(watch, octets)
+                case SessionChanged(watch, state, _, remote_state, _):
+                    planned = State.ADMIN_DOWN in (state, remote_state)
+                    self._group.see(watch.peer, watch.link, state is State.UP, planned, now)
+                    names.append(watch.peer)
+                    if state is State.UP:
+                        self._learn(watch)
+        return names
+
+    def _learn(self, watch: Watch) -> None:
+        if watch.link and (mac := neighbour(watch.link, watch.remote)) is not None:
+            self._group.learn(watch.peer, watch.link, mac)
+
+
+def _report(status: SessionStatus) -> SessionReport:
+    watch = status.watch
+    return SessionReport(
+        peer=watch.peer,
+        link=watch.link,
+        local=watch.local,
+        remote=watch.remote,
+        state=_word(status.state, "-"),
+        diagnostic=_word(status.diagnostic, " "),
+        remote_state=_word(status.remote_state, "-"),
+        remote_diagnostic=_word(status.remote_diagnostic, " "),
+        interval=status.transmit_interval or 0,
+        detection=status.detection_time,
+        ups=status.ups,
+        downs=status.downs,
+    )
+
+
+def _word(value: State | Diagnostic, gap: str) -> str:
+    return "" if value is Diagnostic.NONE else value.name.lower().replace("_", gap)
