@@ -17,12 +17,22 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from mlbd.model.settings import Endpoint
-from mlbd.model.status import Severity, Status
+from mlbd.model.status import Presence, Severity, Status
 
 CONNECTIONS = 16
 REQUEST_SECONDS = 10.0
 REUSE_SECONDS = 1.0
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+_CONFLICTS = ("mlbd_address_conflicts_total", "Claims of others to addresses held here.")
+#: Counters of the reflex that count no frames: the name, help and labels of each.
+COUNTED: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "conflicts.stranger": (*_CONFLICTS, {"claimant": "stranger"}),
+    "conflicts.ours": (*_CONFLICTS, {"claimant": "ours"}),
+    "taken": ("mlbd_address_takeovers_total", "How often this node began to hold an address on a link.", {}),
+    "frozen": ("mlbd_reflex_freezes_total", "How often the reflex did not run for longer than BFD waits.", {}),
+}
 
 
 class Sample(NamedTuple):
@@ -102,14 +112,37 @@ def samples(status: Status) -> Iterator[Sample]:
     problems = Counter(problem.severity for problem in status.problems)
     for severity in Severity:
         yield Sample("mlbd_problems", "What is wrong now.", problems[severity], {"severity": severity})
+    yield from _nodes(status)
     for link in status.links:
         yield Sample("mlbd_link_usable", "Whether addresses may be announced on it.", link.usable, {"link": link.name})
     yield Sample("mlbd_reflex_alive", "Whether the process that answers runs.", status.reflex.alive)
     lateness = status.reflex.lateness / 1e6
     yield Sample("mlbd_reflex_lateness_seconds", "Worst delay of its timers in the last second.", lateness)
     yield Sample("mlbd_reflex_restarts_total", "How often it had to be started again.", status.reflex.restarts)
-    for name, count in sorted(status.reflex.counters.items()):
-        yield Sample("mlbd_reflex_frames_total", "Frames, by what was done.", count, {"outcome": name})
+    for counter, (name, help, labels) in COUNTED.items():
+        yield Sample(name, help, status.reflex.counters.get(counter, 0), labels)
+    for outcome, count in sorted(status.reflex.counters.items()):
+        if outcome not in COUNTED:
+            yield Sample("mlbd_reflex_frames_total", "Frames, by what was done.", count, {"outcome": outcome})
+
+
+def _nodes(status: Status) -> Iterator[Sample]:
+    """A line or two for each node and session, and none for an address: those are thousands."""
+    yield Sample("mlbd_drained", "Whether an operator took the addresses off this node.", status.drain is not None)
+    presences = Counter(node.presence for node in status.nodes)
+    for presence in Presence:
+        yield Sample("mlbd_nodes", "Nodes, by what is known of them.", presences[presence], {"presence": presence})
+    for node in status.nodes:
+        if node.sessions:
+            down = node.presence is Presence.DOWN
+            yield Sample("mlbd_node_down", "Whether a node is watched and not heard.", down, {"node": node.name})
+    sessions = [session for node in status.nodes for session in node.sessions]
+    for session in sessions:
+        labels = {"peer": session.peer, "link": session.link}
+        yield Sample("mlbd_bfd_session_up", "Whether a BFD session is up.", session.state == "up", labels)
+    for session in sessions:
+        labels = {"peer": session.peer, "link": session.link}
+        yield Sample("mlbd_bfd_session_downs_total", "Losses that the peer did not announce.", session.downs, labels)
 
 
 def _pools(status: Status) -> Iterator[Sample]:

@@ -10,7 +10,7 @@ from mlbd.daemon.report import compose
 from mlbd.drivers import metrics as module
 from mlbd.drivers.metrics import Sample, render, samples
 from mlbd.model.settings import Endpoint
-from mlbd.model.status import Problem, Severity, Status
+from mlbd.model.status import DrainStatus, NodeStatus, Presence, Problem, SessionStatus, Severity, Status
 from mlbd.proto.neighbor.vip import State
 from tests.lab import Host, Lab
 
@@ -48,6 +48,54 @@ def test_the_metrics_are_the_status() -> None:
     assert value(metrics, "mlbd_reflex_alive") == 1
     assert value(metrics, "mlbd_reflex_restarts_total") == 0
     assert value(metrics, "mlbd_reflex_frames_total", outcome="answered") == 5
+
+
+def session(peer: str, link: str, state: str, downs: int = 0) -> SessionStatus:
+    return SessionStatus(peer, link, "198.51.100.1", "198.51.100.2", state, downs=downs)
+
+
+def test_nodes_and_their_sessions() -> None:
+    nodes = (
+        NodeStatus("node-1", True, (), (), 0),
+        NodeStatus(
+            "node-2", False, (), (), 0, sessions=(session("node-2", "eth0", "up", 2), session("node-2", "", "init"))
+        ),
+        NodeStatus(
+            "node-3", False, (), (), 0, presence=Presence.DOWN, sessions=(session("node-3", "eth0", "down", 1),)
+        ),
+        NodeStatus("node-4", False, (), (), 0, presence=Presence.UNWATCHED),
+    )
+    known = compose(facts())
+    metrics = parse(render(samples(dataclasses.replace(known, nodes=nodes))))
+    assert [value(metrics, "mlbd_nodes", presence=presence) for presence in Presence] == [2, 1, 0, 1, 0]
+    assert metrics["mlbd_node_down"] == {(("node", "node-2"),): 0, (("node", "node-3"),): 1}
+    assert value(metrics, "mlbd_bfd_session_up", peer="node-2", link="eth0") == 1
+    assert value(metrics, "mlbd_bfd_session_up", peer="node-2", link="") == 0
+    assert value(metrics, "mlbd_bfd_session_up", peer="node-3", link="eth0") == 0
+    assert value(metrics, "mlbd_bfd_session_downs_total", peer="node-2", link="eth0") == 2
+    assert value(metrics, "mlbd_drained") == 0
+    drained = dataclasses.replace(known, drain=DrainStatus(1000.0, "disks", done=True))
+    assert value(parse(render(samples(drained))), "mlbd_drained") == 1
+
+
+def test_what_the_reflex_counts_is_frames_or_has_a_name_of_its_own() -> None:
+    counters = {"answered": 5, "conflicts.stranger": 1, "conflicts.ours": 2, "taken": 3, "frozen": 4}
+    known = compose(facts())
+    reflex = dataclasses.replace(known.reflex, counters=counters)
+    metrics = parse(render(samples(dataclasses.replace(known, reflex=reflex))))
+    assert metrics["mlbd_reflex_frames_total"] == {(("outcome", "answered"),): 5}
+    assert value(metrics, "mlbd_address_conflicts_total", claimant="stranger") == 1
+    assert value(metrics, "mlbd_address_conflicts_total", claimant="ours") == 2
+    assert value(metrics, "mlbd_address_takeovers_total") == 3
+    assert value(metrics, "mlbd_reflex_freezes_total") == 4
+
+
+def test_addresses_add_no_lines() -> None:
+    """Only links, pools, nodes and sessions do."""
+    few, many = (
+        render(samples(compose(facts(CLASS, *NODES, *(service(f"s{n}") for n in range(count)))))) for count in (1, 4)
+    )
+    assert few.count("\n") == many.count("\n")
 
 
 def test_a_node_with_nothing_to_do_has_metrics_too() -> None:
