@@ -93,7 +93,7 @@ DNS = ServiceStatus(
     message=TAKEN,
 )
 
-EXPIRED, SIGNALED = "Control Detection Time Expired", "Neighbor Signaled Session Down"
+EXPIRED, SIGNALED = "control detection time expired", "neighbor signaled session down"
 
 
 def session(

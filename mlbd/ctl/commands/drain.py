@@ -42,8 +42,8 @@ def command(client: Client, reason: str, simulate: bool, format: Format) -> None
     """Hand all addresses of this node to other nodes.
 
     It holds none from then on, over restarts too, until `mlbctl undrain`. TO is the node that takes an address, or
-    nobody, or "unmoved" when this node holds it still. Until that node announces, this one goes on answering. For root and the admin group of mlbd.yaml;
-    --simulate is for all who may ask.
+    nobody, or "unmoved" when this node holds it still. Until that node announces, this one goes on answering. For
+    root and the admin group of mlbd.yaml; --simulate is for all who may ask.
 
     Exits with 1 when nobody takes an address, or when this node still holds one after 5 seconds.
     """
