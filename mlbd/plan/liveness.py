@@ -158,10 +158,9 @@ def _one_a_pair(sessions: Iterable[Watch]) -> list[Watch]:
     return list(found.values())
 
 
-def _rank(session: Watch) -> tuple[int, int, int]:
-    """The same at both ends, whatever their links are called."""
-    low, high = sorted((int(session.local), int(session.remote)))
-    return session.local.version, low, high
+def _rank(session: Watch) -> int:
+    """The same at both ends, whatever their links are called: that of the subnets, IPv4 before IPv6."""
+    return int(session.local)
 
 
 def _over_hops(

@@ -48,7 +48,13 @@ def test_the_octets_of_the_file_but_for_one_newline_at_the_end(tmp_path: Path, o
 
 @pytest.mark.parametrize(
     ("octets", "found"),
-    [(b"", "nothing"), (b"\n", "nothing"), (b"hunter2" * 3, "more than 20 octets"), (b"x" * 100, "more than 20")],
+    [
+        (b"", "nothing"),
+        (b"\n", "nothing"),
+        (b"hunter2" * 3, "more than 20 octets"),
+        (b"x" * 20 + b"\n\n", "more than 20 octets"),
+        (b"x" * 100, "more than 20 octets"),
+    ],
 )
 def test_a_key_of_another_length_is_refused(tmp_path: Path, octets: bytes, found: str) -> None:
     text = refusal(in_file(write(tmp_path / "key", octets)))
