@@ -7,7 +7,7 @@
     flow.report["192.0.2.100"].longest_gap
 
 The nodes run an echo server that answers with the node's name. The client is a process of its own, in real time where
-that is allowed: a late client would measure itself.
+that is allowed: a late client would measure itself. A Service whose addresses are asked needs the UDP port.
 """
 
 from __future__ import annotations

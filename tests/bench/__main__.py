@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.lab import LabError
 
-from . import answers, changes, flood, memory, scale, screen, start
+from . import answers, changes, failover, flood, memory, scale, screen, start
 from .report import Section, draw
 
 SECTIONS: dict[str, Callable[[], Section]] = {
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[], Section]] = {
     "status": screen.measure,
     "flood": flood.measure,
     "start": start.measure,
+    "failover": failover.measure,
 }
 
 
