@@ -10,10 +10,11 @@ from mlbd.model.desired import Desired, ServicePlan
 from mlbd.model.link import Unusable
 from mlbd.model.reference import Key
 from mlbd.model.status import Problem, Severity
-from mlbd.proto.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 CONFLICT = "AddressConflict"
+_ANSWERING = (State.HOLDING, State.LEAVING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +104,41 @@ def link_changes(before: Mapping[str, Unusable | None], after: Mapping[str, Unus
 def vip_change(report: VipChanged | ConflictSeen, service: str, before: State | None) -> Change | None:
     """What the reflex tells of an address, if it is worth telling on; `before` is the state it was in, None: unknown.
     A conflict that lasts is met again with each new probe, and is no news."""
-    address = str(report.address)
+    address, about = str(report.address), f"Service {service}"
     match report:
-        case ConflictSeen(_, mac, link):
+        case ConflictSeen(_, link, mac, None):
             text = f"{mac} on {link} claims {address}, which is held here: it was defended"
-            return Change("AddressDefended", f"Service {service}", text, service, address, Severity.WARNING)
-        case VipChanged(_, State.HOLDING):
-            return Change("AddressAnnounced", f"Service {service}", f"{address} is announced here", service, address)
-        case VipChanged(_, State.CONFLICT, mac, link) if before is not State.CONFLICT:
+            return Change("AddressDefended", about, text, service, address, Severity.WARNING)
+        case ConflictSeen(_, link, _, node, True):
+            text = f"{node} claims {address} on {link} as this node does, and neither gives in: their files differ"
+            return Change("AddressDisputed", about, text, service, address, Severity.WARNING)
+        case ConflictSeen(_, link, _, node, False):
+            text = f"{node} claims {address} on {link}, which is held here: it was announced again"
+            return Change("AddressDefended", about, text, service, address)
+        case VipChanged(_, link, State.HOLDING) if before is not State.LEAVING:
+            return Change("AddressAnnounced", about, f"{address} is announced here on {link}", service, address)
+        case VipChanged(_, link, State.CONFLICT, mac) if before is not State.CONFLICT:
             text = f"cannot take {address}: {mac} on {link} has it"
-            return Change(CONFLICT, f"Service {service}", text, service, address, Severity.WARNING)
-        case VipChanged(_, State.SILENT | State.STANDBY) if before is State.HOLDING:
-            return Change(
-                "AddressWithdrawn", f"Service {service}", f"{address} is no longer announced here", service, address
-            )
+            return Change(CONFLICT, about, text, service, address, Severity.WARNING)
+        case VipChanged(_, link, State.WAITING, _, node) if before is not State.WAITING:
+            text = f"{address} stays with {node} on {link} until this node has been up for its hold-down"
+            return Change("AddressAwaited", about, text, service, address)
+        case VipChanged(_, link, state) if before in _ANSWERING and state not in _ANSWERING:
+            text = f"{address} is no longer announced here on {link}"
+            return Change("AddressWithdrawn", about, text, service, address)
     return None
+
+
+def session_change(report: SessionReport, link: str) -> Change:
+    """A BFD session that came up or went down."""
+    way = f"on {link}" if link else f"from {report.local} to {report.remote}"
+    name = f"Node {report.peer}"
+    if report.state == "up":
+        return Change("NodeSeen", name, f"{report.peer} is seen {way}")
+    if report.remote_state == "admin-down":
+        return Change("NodeLeft", name, f"{report.peer} took itself out of the group: it is drained or was stopped")
+    if report.state != "down":
+        return Change("NodeUnseen", name, f"the session to {report.peer} {way} is {report.state}")
+    why = report.diagnostic or "no reason given"
+    text = f"{report.peer} is not seen {way} any more ({why}): others take its addresses"
+    return Change("NodeLost", name, text, severity=Severity.WARNING)

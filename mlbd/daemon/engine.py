@@ -2,7 +2,7 @@
 
     manifests --+                           +--> firewall   kernel silence, guard
     links ------+--> wake --> turn: plan ---+--> addresses  VIPs on lo
-    reflex -----+                           +--> reflex     answers, announcements
+    reflex -----+                           +--> reflex     answers, announcements, BFD
 
 A turn reads what the drivers know, plans anew and hands every driver the whole of its part; drivers find the difference
 themselves. Whatever happens during a turn wakes the next one, so many changes cost one.
@@ -16,7 +16,7 @@ import gc
 import operator
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mlbd.drivers.addresses import Addresses
@@ -24,6 +24,7 @@ from mlbd.drivers.control.events import EventLog
 from mlbd.drivers.firewall import Firewall
 from mlbd.drivers.links import Links
 from mlbd.drivers.manifests import Manifests
+from mlbd.drivers.memory import Memory
 from mlbd.drivers.reflex import Reflex
 from mlbd.model.address import IPAddress
 from mlbd.model.core import Port
@@ -32,16 +33,18 @@ from mlbd.model.explanation import Explanation
 from mlbd.model.link import Link as HostLink
 from mlbd.model.link import Unusable, unusable
 from mlbd.model.settings import Settings
-from mlbd.model.status import Event, Problem, Severity, Status
+from mlbd.model.status import Event, Move, Problem, Severity, Status
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
-from mlbd.proto.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged, Watches
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 
-from .changes import Change, link_changes, plan_changes, problem_changes, vip_change
+from .changes import Change, link_changes, plan_changes, problem_changes, session_change, vip_change
+from .drain import moves
 from .explain import explain
 from .facts import Facts
+from .lookout import Lookout
 from .problems import problems
 from .report import compose
 from .turns import Turns
@@ -49,7 +52,17 @@ from .turns import Turns
 #: Without a reason a turn comes this often: what the kernel refused is tried again, and what a driver has to say of
 #: itself is told.
 RETRY_SECONDS = 5.0
+#: An address stays on lo for so long after this node answered for it last: whoever missed the announcement of its new
+#: holder still sends here. There are several, within 5 s.
+LINGER_SECONDS = 5.0
+#: On a stop there is less time; what is under way arrives.
+STOP_LINGER_SECONDS = 0.2
+#: So long others have to take what this node gives away; the reflex itself waits less for each address.
+LEAVE_SECONDS = 4.0
+#: So long the claim of another to an address that is held here is a Problem.
+CONTEST_SECONDS = 60.0
 TROUBLE = (State.CONFLICT, State.SILENT)
+ANSWERING = (State.HOLDING, State.LEAVING)
 
 
 class Engine:
@@ -72,9 +85,13 @@ class Engine:
         self._turns = Turns()
         self._world = World()
         self._desired = Plan()
-        self._fresh: frozenset[IPAddress] = frozenset()
-        self._claims: list[Claim] = []
-        self._states: dict[IPAddress, State] = {}
+        self._claims: dict[IPAddress, Claim] = {}
+        self._leaving: dict[IPAddress, Claim] = {}
+        self._let_go: dict[IPAddress, float] = {}
+        self._states: dict[tuple[IPAddress, str], State] = {}
+        self._contests: dict[tuple[IPAddress, str], tuple[float, ConflictSeen]] = {}
+        self._lookout = Lookout()
+        self._watches = Watches((), settings.hold_down)
         self._problems: frozenset[Problem] = frozenset()
         self._usability: Mapping[str, Unusable | None] = {}
         self._manifests = Manifests([Path(path) for path in settings.state], self._wake.set)
@@ -83,6 +100,7 @@ class Engine:
         self._decided_on: tuple[object, ...] = ()
         self._addresses = Addresses()
         self._firewall = Firewall()
+        self._memory = Memory(Path(settings.data))
         self._reflex = Reflex(settings.node, self._hear)
 
     async def run(self) -> None:
@@ -92,9 +110,12 @@ class Engine:
         # again takes a third of the first turn, and 0.1 s of any later one at 10,000 Services.
         gc.disable()
         self._manifests.scan()
+        if self._memory.drain:
+            await self._reflex.drain(True, 0)
         async with asyncio.TaskGroup() as group:
-            for driver in (self._manifests, self._links, self._addresses, self._firewall, self._reflex):
+            for driver in (self._manifests, self._links, self._addresses, self._firewall):
                 group.create_task(driver.run(), name=type(driver).__name__)
+            group.create_task(self._reflex.run(self._memory.started(self._started)), name="Reflex")
             while True:
                 self._wake.clear()
                 async with self._turns:
@@ -106,6 +127,13 @@ class Engine:
                     self.ready.set()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS)
+
+    async def leave(self) -> None:
+        """Before run() is cancelled: returns when others answer for what this node held."""
+        if self._reflex.vips:
+            await self._reflex.drain(True, LEAVE_SECONDS)
+            await asyncio.sleep(STOP_LINGER_SECONDS)
+        self._memory.stopped()
 
     async def close(self) -> None:
         """After run() has ended, and the reflex with it: leave nothing behind."""
@@ -127,6 +155,30 @@ class Engine:
         self._wake.set()
         await self._turns.next()
 
+    async def drain(self, reason: str) -> None:
+        """Over restarts too. Returns when this node answers for nothing any more, or cannot wait any longer."""
+        if before := self._memory.drain:
+            self._memory.remember_drain(before.since, reason or before.reason)
+        else:
+            self._memory.remember_drain(time.time(), reason)
+            self._record(Change("Drained", "mlbd", f"drained{': ' if reason else ''}{reason}"))
+        if not self._reflex.drained:
+            await self._reflex.drain(True, LEAVE_SECONDS)
+        self._wake.set()
+
+    async def undrain(self) -> None:
+        if self._memory.drain is None:
+            return
+        self._memory.forget_drain()
+        self._record(Change("Undrained", "mlbd", "no longer drained"))
+        # Make before announce: what it may hold again is on lo first.
+        self._wake.set()
+        await self._turns.next()
+        await self._reflex.drain(False, 0)
+
+    def moves(self) -> tuple[Move, ...]:
+        return moves(self._facts())
+
     def status(self) -> Status:
         return compose(self._facts())
 
@@ -137,8 +189,9 @@ class Engine:
 
     def headline(self) -> str:
         """One line for `systemctl status`."""
-        services, vips, held = len(self._desired.services), len(self._desired.vips), len(self._held())
-        counts = f"Services: {services}, addresses: {vips}, here: {held}"
+        services, vips = len(self._desired.services), len(self._desired.vips)
+        held = sum(map(self._answers, self._desired.claims))
+        counts = f"{'DRAINED. ' if self._memory.drain else ''}Services: {services}, addresses: {vips}, here: {held}"
         return f"{counts}, problems: {len(self._problems)} (mlbctl status)" if self._problems else counts
 
     async def _turn(self) -> None:
@@ -156,32 +209,53 @@ class Engine:
     def _decide(self) -> None:
         before = self._desired
         self._desired = plan(self._world, self.settings.node, before)
-        self._fresh = self._still_fresh(before)
         self._usability = {link.name: unusable(link, self.settings.exclude_interfaces) for link in self._seen}
-        self._claims = self._wire_claims()
+        usable = {name for name, why_not in self._usability.items() if why_not is None}
+        self._watches = self._lookout.watches(self.settings, self._world, self._desired, self._seen, usable)
+        known, self._claims = self._claims | self._leaving, self._wire_claims()
+        self._leaving |= {address: self._left(claim) for address, claim in known.items() if self._is_left(address)}
         # The reflex has no last word about what it is to forget.
-        self._states = {address: state for address, state in self._states.items() if address in self._desired.claims}
+        self._states = {place: state for place, state in self._states.items() if place[0] in known}
 
     async def _apply(self) -> None:
         """Make before announce, withdraw before remove. Between the two both what is new and what is old are there, and
         the kernel is silent about both."""
         vips = frozenset(self._desired.vips)
-        held = self._held() if self.settings.bind_addresses else frozenset()
+        self._leaving = {address: claim for address, claim in self._leaving.items() if self._is_left(address)}
+        bound = self._bound() if self.settings.bind_addresses else frozenset()
         present = self._addresses.status().bound
-        await self._firewall.apply(vips | present, self._guarded(held | present))
-        await self._addresses.apply(held | present)
-        await self._reflex.apply(self._usable_links(), self._claims)
-        await self._addresses.apply(held)
-        await self._firewall.apply(vips, self._guarded(held))
+        await self._firewall.apply(vips | present, self._guarded(bound | present))
+        await self._addresses.apply(bound | present)
+        await self._reflex.apply(self._usable_links(), [*self._claims.values(), *self._leaving.values()], self._watches)
+        await self._addresses.apply(bound)
+        await self._firewall.apply(vips, self._guarded(bound))
 
-    def _held(self) -> frozenset[IPAddress]:
-        """Addresses that belong on this host: those it stands first for, unless somebody else's host has them."""
-        taken = {address for address, report in self._reflex.vips.items() if report.state is State.CONFLICT}
-        return frozenset(
-            address
-            for address, claim in self._desired.claims.items()
-            if claim.order[0] == self.settings.node and address not in taken
-        )
+    def _bound(self) -> frozenset[IPAddress]:
+        """Addresses that belong on this host: all that it may hold, so that a take-over waits for nothing, unless
+        somebody else's host has them; and those that it only just gave away."""
+        now = asyncio.get_running_loop().time()
+        self._let_go = {address: at for address, at in self._let_go.items() if now - at < LINGER_SECONDS}
+        given_away = self._let_go.keys() & self._desired.vips.keys()
+        if self._memory.drain and self._reflex.drained:
+            return frozenset(given_away)
+        taken = {address for address in self._claims if self._is_taken(address)}
+        return frozenset((self._claims.keys() - taken) | self._leaving.keys() | given_away)
+
+    def _is_taken(self, address: IPAddress) -> bool:
+        """Whether it is somebody else's host that has it."""
+        changes = self._reflex.vips.get(address, {}).values()
+        return any(change.state is State.CONFLICT for change in changes) and not self._answers(address)
+
+    def _is_left(self, address: IPAddress) -> bool:
+        """Whether this node still answers for an address that only others may hold now."""
+        vip = self._desired.vips.get(address)
+        return vip is not None and bool(vip.order) and address not in self._claims and self._answers(address)
+
+    def _left(self, claim: Claim) -> Claim:
+        return Claim(claim.address, claim.links, self._desired.vips[claim.address].order)
+
+    def _answers(self, address: IPAddress) -> bool:
+        return any(change.state in ANSWERING for change in self._reflex.vips.get(address, {}).values())
 
     def _guarded(self, bound: frozenset[IPAddress]) -> Mapping[IPAddress, frozenset[Port]] | None:
         if not (self.settings.guard and self.settings.bind_addresses):
@@ -189,41 +263,46 @@ class Engine:
         vips = self._desired.vips
         return {address: vips[address].ports if address in vips else frozenset() for address in bound}
 
-    def _still_fresh(self, before: Desired) -> frozenset[IPAddress]:
-        """Addresses that no node of ours is known to have held, to be probed: new ones that this node stands first for,
-        as long as it does. What another node stood first for is taken over, and that never waits."""
-        return frozenset(
-            address
-            for address, claim in self._desired.claims.items()
-            if claim.order[0] == self.settings.node and (address not in before.vips or address in self._fresh)
-        )
-
     def _usable_links(self) -> list[Link]:
         return [Link(link.index, link.name, link.mac) for link in self._seen if self._usability[link.name] is None]
 
-    def _wire_claims(self) -> list[Claim]:
+    def _wire_claims(self) -> dict[IPAddress, Claim]:
         indexes = {link.name: link.index for link in self._usable_links()}
-        return [
-            Claim(
+        return {
+            address: Claim(
                 address,
                 tuple(indexes[name] for name in indexes if claim.interfaces is None or name in claim.interfaces),
                 claim.order,
-                address in self._fresh,
             )
             for address, claim in self._desired.claims.items()
-        ]
+        }
 
-    def _hear(self, report: VipChanged | ConflictSeen) -> None:
+    def _hear(self, report: VipChanged | ConflictSeen | SessionReport) -> None:
         """A change that the reflex tells of. Only trouble takes a turn, when it comes and when it goes: somebody else's
         host having an address takes it off this one, and both it and the lack of a link are Problems."""
+        now = asyncio.get_running_loop().time()
+        match report:
+            case SessionReport():
+                if self._lookout.changed(report, now):
+                    self._record(session_change(report, self._name(report.link)))
+                return
+            case ConflictSeen(address, link):
+                before = None
+                self._contests[address, link] = now, report
+                self._wake.set()
+            case VipChanged(address, link, state):
+                before = self._states.get((address, link))
+                self._states[address, link] = state
+                if before in ANSWERING and state not in ANSWERING:
+                    self._let_go[address] = now
+                if state in TROUBLE or before in TROUBLE or address in self._leaving:
+                    self._wake.set()
         vip = self._desired.vips.get(report.address)
-        before = self._states.get(report.address)
         if vip and (change := vip_change(report, str(vip.services[0]), before)):
             self._record(change)
-        if isinstance(report, VipChanged):
-            self._states[report.address] = report.state
-            if report.state in TROUBLE or before in TROUBLE:
-                self._wake.set()
+
+    def _name(self, index: int) -> str:
+        return next((link.name for link in self._seen if link.index == index), "")
 
     def _tell(self, before: Desired, usability: Mapping[str, Unusable | None]) -> None:
         """Events for what this turn changed. The first turn would have one for everything there is, and says so in one
@@ -243,6 +322,9 @@ class Engine:
             self._record(change)
 
     def _facts(self) -> Facts:
+        now = asyncio.get_running_loop().time()
+        reflex = self._reflex.status(now)
+        names = {link.index: link.name for link in self._seen}
         _, found, directories = self._manifests.current()
         return Facts(
             settings=self.settings,
@@ -252,13 +334,22 @@ class Engine:
             world=self._world,
             desired=self._desired,
             directories=directories,
-            found=(*found, *self._others()),
+            found=(*found, *self._others(), *self._lookout.problems, *self._memory_problems()),
             links=self._seen,
             usability=self._usability,
             addresses=self._addresses.status(),
             firewall=self._firewall.status(),
-            reflex=self._reflex.status(asyncio.get_running_loop().time()),
+            reflex=reflex,
+            sessions=tuple(self._lookout.sessions(reflex.sessions, names, now)),
+            contests=tuple(seen for at, seen in self._contests.values() if now - at < CONTEST_SECONDS),
+            now=time.time(),
+            drain=self._memory.drain,
+            drained=self._reflex.drained,
         )
+
+    def _memory_problems(self) -> Iterator[Problem]:
+        if text := self._memory.problem:
+            yield Problem(Severity.WARNING, "mlbd", "NoMemory", text)
 
     def _record(self, change: Change) -> None:
         self._on_event(

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mlbd.drivers.addresses import AddressesStatus
 from mlbd.drivers.firewall import FirewallStatus
 from mlbd.drivers.reflex import ChildStatus
 from mlbd.model.address import IPAddress
-from mlbd.model.desired import Claim, Desired
+from mlbd.model.desired import Claim, Desired, Vip
+from mlbd.model.drain import Drain
 from mlbd.model.link import Link, Unusable
 from mlbd.model.settings import Settings
-from mlbd.model.status import DirectoryStatus, Problem, VipState
+from mlbd.model.status import DirectoryStatus, Presence, Problem, SessionStatus, VipState
 from mlbd.model.world import World
+from mlbd.proto.control import ConflictSeen, VipChanged
+
+#: Of what an address is on several links, this is told of it as a whole: the first that it is anywhere.
+_TELLING = tuple(map(VipState, ("holding", "leaving", "conflict", "probing", "waiting", "standby", "silent")))
+_MOMENT = 3.0
+ANSWERING = (VipState.HOLDING, VipState.LEAVING)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`started` in seconds since the epoch. `found` are the problems that reading and listening met by themselves.
-    `usability` says by the name of each link why it is not used, None when it is."""
+    `usability` says by the name of each link why it is not used, None when it is. `sessions` are those of BFD to other
+    nodes; `contests` are the claims of others to what is held here, of the last minute; `now` is in seconds since the
+    epoch; `drained` when nothing is answered for any more."""
 
     settings: Settings
     pid: int
@@ -34,6 +43,11 @@ class Facts:
     addresses: AddressesStatus
     firewall: FirewallStatus
     reflex: ChildStatus
+    sessions: tuple[SessionStatus, ...] = ()
+    contests: tuple[ConflictSeen, ...] = ()
+    now: float = 0.0
+    drain: Drain | None = None
+    drained: bool = False
 
     def vip_states(self) -> Iterator[tuple[IPAddress, VipState]]:
         """What this node does with each address that it may hold."""
@@ -41,13 +55,21 @@ class Facts:
             yield address, self.vip_state(address)
 
     def vip_state(self, address: IPAddress) -> VipState:
-        if address not in self.desired.claims:
+        if heard := self.heard(address):
+            states = {VipState(change.state.value) for change in heard.values()}
+            return next(state for state in _TELLING if state in states)
+        claim = self.desired.claims.get(address)
+        if claim is None:
             return VipState.NONE
-        if (heard := self.reflex.vips.get(address)) is not None:
-            return VipState(heard.state.value)
-        # Nothing is said of it yet: a word is on its way from a reflex that lives, and from no other.
-        mine = self.desired.claims[address].order[0] == self.settings.node
-        return VipState.SILENT if mine and not self.reflex.alive else VipState.STANDBY
+        # Nothing is said of it yet: a word is on its way from a reflex that lives and has a link, and from no other.
+        return VipState.STANDBY if self.reflex.alive and self.claimed_links(claim) else VipState.SILENT
+
+    def heard(self, address: IPAddress) -> Mapping[str, VipChanged]:
+        """The reflex's word on each link."""
+        return self.reflex.vips.get(address, {})
+
+    def answering_links(self, address: IPAddress) -> tuple[str, ...]:
+        return tuple(link for link, change in self.heard(address).items() if change.state.value in ANSWERING)
 
     def claimed_links(self, claim: Claim) -> tuple[str, ...]:
         """The links on which an address would be announced now."""
@@ -56,3 +78,36 @@ class Facts:
             for name, why_not in self.usability.items()
             if why_not is None and (claim.interfaces is None or name in claim.interfaces)
         )
+
+    def presence(self, node: str) -> Presence:
+        me = self.settings.node
+        if node == me:
+            return Presence.DRAINED if self.drain else Presence.ALIVE
+        if node not in self.desired.group:
+            return Presence.APART
+        sessions = [session for session in self.sessions if session.peer == node]
+        if not sessions:
+            return Presence.UNWATCHED
+        if any(session.state == "up" for session in sessions):
+            return Presence.ALIVE
+        drained = any(session.remote_state == "admin-down" for session in sessions)
+        return Presence.DRAINED if drained else Presence.DOWN
+
+    def lost(self, node: str) -> bool:
+        """Whether it has been out of sight for long enough to be told of: a start takes a moment."""
+        return any(session.peer == node and self.now - session.since > _MOMENT for session in self.sessions)
+
+    def holder(self, vip: Vip) -> str | None:
+        """Who answers for it as far as this node knows: itself, or whom it waits for, or the first that lives."""
+        heard = self.heard(vip.address)
+        if self.answering_links(vip.address):
+            return self.settings.node
+        waited_for = next((change.node for change in heard.values() if change.node), None)
+        return waited_for or self._first_present(vip.order)
+
+    def heir(self, vip: Vip) -> str | None:
+        """Who answers for it if this node does not."""
+        return self._first_present(node for node in vip.order if node != self.settings.node)
+
+    def _first_present(self, order: Iterable[str]) -> str | None:
+        return next((node for node in order if self.presence(node) not in (Presence.DOWN, Presence.DRAINED)), None)

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from mlbd.model.address import IPAddress
 from mlbd.model.desired import Claim, Refusal
-from mlbd.model.status import Problem, Severity, VipState
+from mlbd.model.status import Presence, Problem, Severity, VipState
 
 from .facts import Facts
+
+#: Seconds between packets below which an ordinary process is too often late on a busy host.
+_NEEDS_REALTIME = 0.05
 
 
 def problems(facts: Facts) -> Iterator[Problem]:
@@ -16,7 +19,10 @@ def problems(facts: Facts) -> Iterator[Problem]:
     yield from facts.desired.problems
     yield from _drivers(facts)
     yield from _addresses(facts)
+    yield from _contests(facts)
     yield from _named_links(facts)
+    yield from _nodes(facts)
+    yield from _pace(facts)
 
 
 def _named_links(facts: Facts) -> Iterator[Problem]:
@@ -40,8 +46,9 @@ def _drivers(facts: Facts) -> Iterator[Problem]:
         yield Problem(Severity.WARNING, "mlbd", "ArpAnnounce", facts.addresses.arp_announce)
     for address, message in facts.addresses.refused.items():
         yield Problem(Severity.ERROR, _service(facts, address), "AddressNotBound", message)
+    names = {link.name for link in facts.links}
     for name, message in facts.reflex.problems.items():
-        subject = "mlbd" if name == "reflex" else f"link {name}"
+        subject = f"link {name}" if name in names else "mlbd"
         yield Problem(Severity.ERROR, subject, "ReflexFailed", message)
 
 
@@ -66,7 +73,7 @@ def obstacle(facts: Facts, claim: Claim) -> Refusal | None:
     match facts.vip_state(claim.address):
         case VipState.CONFLICT:
             return Refusal("AddressConflict", _conflict(facts, claim.address))
-        case VipState.SILENT if claim.order[0] == facts.settings.node:
+        case VipState.SILENT if claim.order[0] == facts.settings.node and not facts.drain:
             if facts.reflex.alive:
                 return Refusal("NoUsableInterface", _no_link([claim]))
             told = f"cannot announce {claim.address}: the reflex does not answer; `mlbctl status` tells why"
@@ -75,11 +82,55 @@ def obstacle(facts: Facts, claim: Claim) -> Refusal | None:
 
 
 def _conflict(facts: Facts, address: IPAddress) -> str:
-    heard = facts.reflex.vips[address]
+    heard = next(change for change in facts.heard(address).values() if change.state.value == VipState.CONFLICT)
     return (
         f"cannot take {address}: {heard.mac} on {heard.link} has it; it is tried again by itself: "
         "find that host, or leave the address out of the pool"
     )
+
+
+def _contests(facts: Facts) -> Iterator[Problem]:
+    for seen in facts.contests:
+        service = _service(facts, seen.address)
+        if seen.node is None:
+            told = f"cannot keep {seen.address} to this node: {seen.mac} on {seen.link} claims it too; find that host"
+            yield Problem(Severity.ERROR, service, "AddressContested", told)
+        elif seen.disputed:
+            told = (
+                f"cannot agree with {seen.node} on who holds {seen.address}: both insisted, and one gave in; give both "
+                "the same state files (`mlbctl why` on both shows what each believes)"
+            )
+            yield Problem(Severity.WARNING, service, "AddressDisputed", told)
+
+
+def _nodes(facts: Facts) -> Iterator[Problem]:
+    """Of nodes that were seen, or should have been by now."""
+    for name in sorted(facts.desired.group):
+        if facts.presence(name) is Presence.DOWN and facts.lost(name):
+            told = (
+                f"cannot see {name}: it does not answer BFD; others hold its addresses: check that host, its network, "
+                f"and that UDP ports 3784 and 4784 are open between the nodes (`mlbctl nodes {name}`)"
+            )
+            yield Problem(Severity.WARNING, f"Node {name}", "NodeDown", told)
+
+
+def _pace(facts: Facts) -> Iterator[Problem]:
+    pace, reflex = facts.settings.liveness, facts.reflex
+    if not facts.sessions:
+        return
+    if pace.interval < _NEEDS_REALTIME and reflex.ready and not reflex.realtime:
+        told = (
+            f"cannot promise a packet every {pace.interval * 1000:.0f} ms without real-time priority: set "
+            "LimitRTPRIO=1 in the unit, or choose `liveness: default`"
+        )
+        yield Problem(Severity.WARNING, "mlbd", "NotRealtime", told)
+    if reflex.worst_lateness / 1e6 > pace.interval:
+        told = (
+            f"cannot keep time: a timer of the reflex was {reflex.worst_lateness / 1000:.0f} ms late within the last "
+            f"minute, and others expect a packet every {pace.interval * 1000:.0f} ms: they may take this node for "
+            "dead; lessen the load of this host, or raise `liveness`"
+        )
+        yield Problem(Severity.WARNING, "mlbd", "Late", told)
 
 
 def _no_link(claims: list[Claim]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mlbd.drivers import systemd
@@ -16,7 +16,7 @@ from mlbd.drivers.journal import fields
 from mlbd.drivers.metrics import Metrics
 from mlbd.model.explanation import Explanation
 from mlbd.model.settings import Settings
-from mlbd.model.status import Event, Problem, Severity, Status
+from mlbd.model.status import Event, Move, Problem, Severity, Status
 
 from .engine import Engine
 
@@ -64,6 +64,7 @@ class Process:
             tasks.append(group.create_task(self._reload_on(reloads)))
             await stopped.wait()
             systemd.stopping()
+            await self._engine.leave()
             for task in tasks:
                 task.cancel()
         await self._engine.close()
@@ -78,6 +79,15 @@ class Process:
 
     def why(self, text: str) -> Explanation | None:
         return self._engine.why(text)
+
+    async def drain(self, reason: str) -> None:
+        await self._engine.drain(reason)
+
+    async def undrain(self) -> None:
+        await self._engine.undrain()
+
+    def moves(self) -> Sequence[Move]:
+        return self._engine.moves()
 
     async def reload(self) -> None:
         """The settings and the state directories, read again and applied. Settings that are wrong or that need a

@@ -20,13 +20,14 @@ from mlbd.model.status import (
 )
 from mlbd.plan.eligibility import node_refusal
 
+from .drain import drain_status
 from .facts import Facts
 from .problems import obstacle, problems
 
 
 def compose(facts: Facts) -> Status:
     vips = facts.desired.vips.values()
-    holders = Counter(vip.order[0] for vip in vips if vip.order)
+    holders = Counter(holder for vip in vips if (holder := facts.holder(vip)) is not None)
     return Status(
         node=facts.settings.node,
         version=mlbd.__version__,
@@ -35,7 +36,7 @@ def compose(facts: Facts) -> Status:
         ready=facts.ready,
         bind_addresses=facts.settings.bind_addresses,
         vips=len(vips),
-        holding=sum(state is VipState.HOLDING for _, state in facts.vip_states()),
+        holding=sum(bool(facts.answering_links(address)) for address in facts.desired.vips),
         services=tuple(_service(facts, plan) for _, plan in sorted(facts.desired.services.items())),
         pools=facts.desired.pools,
         nodes=tuple(_node(facts, node, holders) for _, node in sorted(facts.world.nodes.items())),
@@ -43,6 +44,7 @@ def compose(facts: Facts) -> Status:
         state=facts.directories,
         reflex=_reflex(facts),
         problems=tuple(problems(facts)),
+        drain=drain_status(facts),
     )
 
 
@@ -78,10 +80,10 @@ def _address(facts: Facts, slot: Slot) -> AddressStatus:
         family=slot.family,
         address=None if address is None else str(address),
         pinned=slot.pinned,
-        holder=order[0] if order else None,
+        holder=facts.holder(vip) if vip and order else None,
         order=order,
         state=state,
-        links=facts.claimed_links(claim) if claim and state is VipState.HOLDING else (),
+        links=facts.answering_links(address) if address is not None else (),
         reason=refusal.reason if refusal else "",
         message=refusal.message if refusal else "",
     )
@@ -106,16 +108,13 @@ def _node(facts: Facts, node: Node, holders: Mapping[str, int]) -> NodeStatus:
         classes=tuple(pool.name for pool in facts.desired.pools if name in pool.nodes),
         holds=holders.get(name, 0),
         message=refusal.message if (refusal := node_refusal(node)) else "",
+        presence=facts.presence(name),
+        sessions=tuple(session for session in facts.sessions if session.peer == name),
     )
 
 
 def _links(facts: Facts) -> tuple[LinkStatus, ...]:
-    held = Counter(
-        name
-        for address, claim in facts.desired.claims.items()
-        if facts.vip_state(address) is VipState.HOLDING
-        for name in facts.claimed_links(claim)
-    )
+    held = Counter(name for address in facts.desired.vips for name in facts.answering_links(address))
     return tuple(_link(facts, link, held[link.name]) for link in facts.links)
 
 

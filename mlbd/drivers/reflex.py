@@ -9,6 +9,7 @@ import contextlib
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
@@ -44,6 +45,7 @@ _FIRST_BACK_OFF: Final = 0.1
 _LONGEST_BACK_OFF: Final = 5.0
 _STABLE: Final = 10.0  # seconds alive after which the next death counts as the first
 _STABLE_PONGS: Final = round(_STABLE / PING_INTERVAL)
+_PONGS_A_MINUTE: Final = round(60 / PING_INTERVAL)
 _GRACE: Final = 1.0  # seconds in which it is to end by itself
 _NO_PONG: Final = Pong(0, {}, 0)
 _HELP: Final = "a new one is started by itself, `journalctl -u mlbd` tells more"
@@ -59,7 +61,8 @@ OnChange = Callable[[Told], None]
 class ChildStatus:
     """`alive`: it is there and answers; `last_pong` is in seconds before `now`, None when there was none yet;
     `sessions` are by their two addresses and ifindex; `problems` are by link name, by what BFD wants to listen on, or
-    by "reflex" for the process itself; `lateness` is the worst delay of a timer in microseconds, of the last second."""
+    by "reflex" for the process itself; `lateness` is the worst delay of a timer in microseconds of the last second,
+    `worst_lateness` of the last minute; `ready` when it has spoken."""
 
     pid: int | None
     alive: bool
@@ -71,6 +74,8 @@ class ChildStatus:
     counters: Mapping[str, int]
     lateness: int
     problems: Mapping[str, str]
+    worst_lateness: int = 0
+    ready: bool = True
 
 
 @dataclass(slots=True)
@@ -88,6 +93,7 @@ class _Child:
     stuck: bool = False
     pong: Pong = _NO_PONG
     pong_at: float | None = None
+    lateness: deque[int] = field(default_factory=lambda: deque(maxlen=_PONGS_A_MINUTE))
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -101,13 +107,11 @@ class _Child:
 
 
 class Reflex:
-    """`on_change` is called in the event loop with every change that the reflex reports. `failures` tells how often
-    this node failed in the minutes before."""
+    """`on_change` is called in the event loop with every change that the reflex reports."""
 
-    def __init__(self, node: str, on_change: OnChange, failures: int = 0) -> None:
+    def __init__(self, node: str, on_change: OnChange) -> None:
         self._node = node
         self._on_change = on_change
-        self._failures = failures
         self._links: tuple[Link, ...] = ()
         self._claims: dict[Address, Claim] = {}
         self._watches: Watches | None = None
@@ -175,17 +179,19 @@ class Reflex:
             counters=pong.counters,
             lateness=pong.lateness,
             problems=problems,
+            worst_lateness=max(child.lateness, default=0) if child else 0,
+            ready=child is not None and child.pong_at is not None,
         )
 
-    async def run(self) -> None:
+    async def run(self, failures: int = 0) -> None:
         """Keeps one reflex alive until cancelled: restarts it at once the first time, with back-off after that. When
-        it is cancelled the reflex ends first; nothing is announced on leaving."""
+        it is cancelled the reflex ends first. `failures` tells how often this node failed in the minutes before."""
         loop = asyncio.get_running_loop()
         back_off = 0.0
         while True:
             started = loop.time()
             try:
-                await self._live(relapse=back_off > _FIRST_BACK_OFF)
+                await self._live(failures + self._restarts, relapse=back_off > _FIRST_BACK_OFF)
             except OSError as error:
                 self._problem = f"cannot start the reflex: {error.strerror}; it is tried again, see the journal"
             self._restarts += 1
@@ -193,9 +199,9 @@ class Reflex:
             await asyncio.sleep(back_off)
             back_off = min(max(2 * back_off, _FIRST_BACK_OFF), _LONGEST_BACK_OFF)
 
-    async def _live(self, relapse: bool) -> None:
+    async def _live(self, failures: int, relapse: bool) -> None:
         """One life of the reflex, from start to end."""
-        child = self._child = await _spawn(self._node, self._failures + self._restarts)
+        child = self._child = await _spawn(self._node, failures)
         child.relapse, child.ready = relapse, self._restarts == 0
         self._send(self._everything())
         pinger = asyncio.create_task(self._ping(child))
@@ -269,6 +275,7 @@ class Reflex:
                 self._welcome(child, realtime)
             case Pong():
                 child.pong, child.pong_at = report, asyncio.get_running_loop().time()
+                child.lateness.append(report.lateness)
                 if report.number >= _STABLE_PONGS:
                     self._problem = None
             case ProblemChanged(subject, None):

@@ -49,12 +49,14 @@ class Event:
 
 class VipState(StrEnum):
     """What this node does with an address: STANDBY when a node that is alive stands before it, WAITING when it is its
-    turn but another node of ours holds the address and this one came back too recently to take it from there, SILENT
-    when it may hold it but has no usable link, CONFLICT when somebody else's host has the address."""
+    turn but another node of ours holds the address and this one came back too recently to take it from there, LEAVING
+    while it still answers for what it gives away, until another node has announced it, SILENT when it may hold it but
+    has no usable link, CONFLICT when somebody else's host has the address."""
 
     HOLDING = "holding"
     PROBING = "probing"
     WAITING = "waiting"
+    LEAVING = "leaving"
     CONFLICT = "conflict"
     STANDBY = "standby"
     SILENT = "silent"
@@ -128,9 +130,10 @@ class Presence(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
     """A BFD session (RFC 5880) to another node. `link` is "" for one over several hops (RFC 5883). `state` is one of
-    admin-down, down, init, up; the diagnostics are the RFC's words, "" for none. `interval` between packets sent and
-    `detection` time are in seconds as negotiated. `since` is the last change of state in seconds since the epoch; `ups`
-    and `downs` count since the start of the reflex, downs only those that the other end did not announce."""
+    admin-down, down, init, up, `remote_state` what the other end said last; the diagnostics are the RFC's words, "" for
+    none. `interval` between packets sent and `detection` time are in seconds as negotiated. `since` is the last change
+    of state in seconds since the epoch; `ups` and `downs` count since the start of the reflex, downs only those that
+    the other end did not announce."""
 
     peer: str
     link: str
@@ -138,6 +141,7 @@ class SessionStatus:
     remote: str
     state: str
     diagnostic: str = ""
+    remote_state: str = ""
     remote_diagnostic: str = ""
     interval: float = 0.0
     detection: float = 0.0

@@ -216,8 +216,8 @@ class Loop:
     def _drain(self, drained: bool) -> None:
         self._draining, self._drained = drained, False
         if drained:
-            self._meet(self._watcher.administratively_down(True, self._now))
             self._perform(self._announcer.drain(self._now))
+            self._meet(self._watcher.administratively_down(True, self._now))
         else:
             self._come_back()
             self._perform(self._announcer.undrain(self._now))

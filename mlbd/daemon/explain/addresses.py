@@ -112,6 +112,8 @@ def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
             return f"{me} asks whether somebody else has it, before it takes it."
         case VipState.WAITING:
             return f"{me} came back only recently: another node of ours keeps it until the hold-down has passed."
+        case VipState.LEAVING:
+            return f"{me} gives it away, and answers until another node has announced it."
         case VipState.CONFLICT:
             return f"{me} keeps silent, because somebody else's host has it."
         case VipState.STANDBY:

@@ -236,8 +236,9 @@ class Announcer:
             return vip.handle(Event.SILENCE, now)
         if self._drained or self._node not in vip.claim.order:
             left = vip.handle(Event.LEAVE, now)
-            # There may be nobody to wait for.
-            return (vip.claim.order == (self._node,) and vip.handle(Event.UNCLAIMED, now)) or left
+            if left and not any(self._group.alive(node, vip.link) for node in self._others(vip)):
+                vip.handle(Event.UNCLAIMED, now)  # there is nobody to wait for
+            return left
         if self._group.starting:
             return False
         if any(self._group.alive(node, vip.link) for node in self._before(vip)):
@@ -250,6 +251,9 @@ class Announcer:
         if other is None or self._group.drained(other.node, vip.link):
             return True
         return not (other.conceded or other.node in self._before(vip)) and self._group.settled(vip.link, now)
+
+    def _others(self, vip: Vip) -> Iterator[str]:
+        return (node for node in vip.claim.order if node != self._node)
 
     def _before(self, vip: Vip) -> tuple[str, ...]:
         order = vip.claim.order

@@ -1,0 +1,109 @@
+"""Whom this node watches, with which key, and since when each session is as it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+from mlbd.drivers.keys import KeyUnreadable, read_key
+from mlbd.model.link import Link
+from mlbd.model.settings import Liveness, Settings
+from mlbd.model.status import Problem, SessionStatus, Severity
+from mlbd.model.world import World
+from mlbd.plan import liveness
+from mlbd.plan.plan import Plan
+from mlbd.proto.bfd.authentication import Authentication, AuthenticationType
+from mlbd.proto.bfd.watch import Path, Watch
+from mlbd.proto.control import SessionReport, Watches
+
+_TYPES = {kind.name: kind for kind in AuthenticationType}
+#: Routers between two nodes lower the TTL by their number, which is not known (RFC 5883 5 leaves the limit to us).
+_ANY_TTL = 0
+_GTSM_TTL = 255
+
+
+class Lookout:
+    """`problems` are of what cannot be watched."""
+
+    def __init__(self) -> None:
+        self.problems: tuple[Problem, ...] = ()
+        self._key: Authentication | None = None
+        self._states: dict[Path, tuple[str, float]] = {}
+
+    def watches(
+        self, settings: Settings, world: World, desired: Plan, links: Sequence[Link], usable: set[str]
+    ) -> Watches:
+        """`links` are all of the host, `usable` the names of those that may announce."""
+        pace = settings.liveness
+        self.problems, self._key = (), self._key if pace.authentication else None
+        if pace.authentication and (problem := self._read_key(pace)):
+            self.problems = (problem,)
+            if self._key is None:
+                # Unauthenticated sessions would be refused by everybody else: better none, and static holders.
+                return Watches((), settings.hold_down)
+        announcing = [link for link in links if link.name in usable]
+        others = [link for link in links if link.name not in usable]
+        found = liveness.watches(settings.node, desired.group, world.nodes, announcing, others)
+        lost = liveness.unwatched(desired.group, found)
+        self.problems += tuple(liveness.unwatched_problems(settings.node, lost, world.nodes, links))
+        indexes = {link.name: link.index for link in links}
+        interval = round(pace.interval * 1e6)
+        return Watches(
+            tuple(
+                Watch(
+                    peer=each.node,
+                    local=each.local,
+                    remote=each.remote,
+                    link=indexes[each.link] if each.link else 0,
+                    desired_min_tx=interval,
+                    required_min_rx=interval,
+                    multiplier=pace.multiplier,
+                    minimum_ttl=_GTSM_TTL if each.link else _ANY_TTL,
+                    authentication=self._key,
+                )
+                for each in found
+            ),
+            settings.hold_down,
+        )
+
+    def changed(self, report: SessionReport, now: float) -> bool:
+        """Whether the session is in another state than before; `now` is the event loop's clock."""
+        path = report.remote, report.local, report.link
+        before, _ = self._states.get(path, ("", 0.0))
+        if before == report.state:
+            return False
+        self._states[path] = report.state, now
+        return before != ""
+
+    def sessions(
+        self, reports: Mapping[Path, SessionReport], names: Mapping[int, str], now: float
+    ) -> Iterator[SessionStatus]:
+        """`names` of links by ifindex."""
+        wall = time.time()
+        for path, report in reports.items():
+            state, since = self._states.get(path, (report.state, now))
+            yield SessionStatus(
+                peer=report.peer,
+                link=names.get(report.link, ""),
+                local=str(report.local),
+                remote=str(report.remote),
+                state=state,
+                diagnostic=report.diagnostic,
+                remote_state=report.remote_state,
+                remote_diagnostic=report.remote_diagnostic,
+                interval=report.interval / 1e6,
+                detection=report.detection / 1e6,
+                since=wall - (now - since),
+                ups=report.ups,
+                downs=report.downs,
+            )
+
+    def _read_key(self, pace: Liveness) -> Problem | None:
+        """The last good key stays."""
+        where = pace.authentication
+        assert where is not None
+        try:
+            self._key = Authentication(_TYPES[where.type.name], where.key_id, read_key(where))
+        except KeyUnreadable as error:
+            return Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")
+        return None
