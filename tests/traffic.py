@@ -24,6 +24,7 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -169,7 +170,7 @@ class _Target:
         self.answered = array("d")
         self.by = array("b")
         self.twice = 0
-        self._there = (address, PORT)
+        self._there = (str(ip_address(address)), PORT)
 
     def send(self) -> None:
         number = len(self.sent)
@@ -180,7 +181,9 @@ class _Target:
             self.socket.sendto(number.to_bytes(4, "big"), self._there)
 
     def receive(self, nodes: list[str]) -> None:
-        octets, now = self.socket.recv(256), time.monotonic()
+        (octets, sender), now = self.socket.recvfrom(256), time.monotonic()
+        if sender[:2] != self._there:
+            return  # a connection would not take it either
         number, name = int.from_bytes(octets[_NUMBER], "big"), octets[4:].decode()
         if self.answered[number] != _NOBODY:
             self.twice += 1

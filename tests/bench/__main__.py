@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.lab import LabError
 
-from . import answers, changes, failover, flood, memory, scale, screen, start
+from . import answers, changes, failover, fleet, flood, memory, scale, screen, soak, start
 from .report import Section, draw
 
 SECTIONS: dict[str, Callable[[], Section]] = {
@@ -22,6 +22,8 @@ SECTIONS: dict[str, Callable[[], Section]] = {
     "flood": flood.measure,
     "start": start.measure,
     "failover": failover.measure,
+    "fleet": fleet.measure,
+    "soak": soak.measure,
 }
 
 

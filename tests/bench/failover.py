@@ -133,8 +133,7 @@ def _keepalived(place: Group, interval: float) -> Iterator[Contest]:
 def _mlbd(place: Group, liveness: str, interval: float) -> Iterator[Contest]:
     place.start(liveness=liveness, holdDown=HOLD_DOWN)
     yield Contest(place.client, place.nodes, place.addresses(), interval)
-    for node in place.nodes:
-        node.stop()
+    place.stop()
 
 
 def _record(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.lab import Host, Lab
-from tests.node import Node
+from tests.daemon.cluster import Daemon
+from tests.lab import Host, Lab, wait_for
 from tests.traffic import PORT, serve
 
 from . import state
@@ -23,20 +24,32 @@ class Group:
 
     client: Host
     hosts: tuple[Host, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[Daemon, ...]
 
-    def start(self, **settings: Any) -> None:
-        """mlbd on every host; returns when all are ready."""
+    def start(self, *wrapper: str, **settings: Any) -> None:
+        """mlbd on every host, by `wrapper` if any; returns when each node has an address of each family and sees all
+        others."""
         for node in self.nodes:
             node.configure(**settings)
-            node.start()
+            node.start_under(*wrapper)
         for node in self.nodes:
             node.wait_until_ready()
+        for node in self.nodes:
+            wait_for(partial(self._is_whole, node), 60, f"{node.host.name} at work among all others")
+
+    def stop(self) -> None:
+        for node in self.nodes:
+            node.stop()
 
     def addresses(self) -> list[str]:
         """All of the Service, as many as there are nodes in each family."""
         slots = self.nodes[0].get("services", "bench", _SERVICE)["addresses"]
         return [slot["address"] for slot in slots]
+
+    def _is_whole(self, node: Daemon) -> bool:
+        others = [other for other in node.get("nodes") if not other["me"]]
+        seen = all(session["state"] == "up" for other in others for session in other["sessions"])
+        return len(node.holds()) == 2 and len(others) == len(self.nodes) - 1 and seen
 
 
 def group(lab: Lab, count: int) -> Group:
@@ -49,7 +62,7 @@ def group(lab: Lab, count: int) -> Group:
     _write(shared, count)
     for host in hosts:
         serve(host)
-    return Group(client, hosts, tuple(Node(host, shared) for host in hosts))
+    return Group(client, hosts, tuple(Daemon(host, number, shared) for number, host in enumerate(hosts, 1)))
 
 
 def _write(directory: Path, count: int) -> None:
