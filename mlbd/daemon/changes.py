@@ -137,8 +137,6 @@ def session_change(report: SessionReport, link: str) -> Change:
         return Change("NodeSeen", name, f"{report.peer} is seen {way}")
     if report.remote_state == "admin-down":
         return Change("NodeLeft", name, f"{report.peer} took itself out of the group: it is drained or was stopped")
-    if report.state != "down":
-        return Change("NodeUnseen", name, f"the session to {report.peer} {way} is {report.state}")
     why = report.diagnostic or "no reason given"
     text = f"{report.peer} is not seen {way} any more ({why}): others take its addresses"
     return Change("NodeLost", name, text, severity=Severity.WARNING)

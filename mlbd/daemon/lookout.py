@@ -67,12 +67,13 @@ class Lookout:
         )
 
     def changed(self, report: SessionReport, now: float) -> bool:
-        """Whether the session is in another state than before; `now` is the event loop's clock."""
+        """Whether the session came up or went down, or its other end took it down; `now` is the event loop's clock."""
         path = report.remote, report.local, report.link
         before, _ = self._states.get(path, ("", 0.0))
-        if before == report.state:
+        state = _told(report)
+        if before == state:
             return False
-        self._states[path] = report.state, now
+        self._states[path] = state, now
         return before != ""
 
     def sessions(
@@ -81,13 +82,13 @@ class Lookout:
         """`names` of links by ifindex."""
         wall = time.time()
         for path, report in reports.items():
-            state, since = self._states.get(path, (report.state, now))
+            _, since = self._states.get(path, ("", now))
             yield SessionStatus(
                 peer=report.peer,
                 link=names.get(report.link, ""),
                 local=str(report.local),
                 remote=str(report.remote),
-                state=state,
+                state=report.state,
                 diagnostic=report.diagnostic,
                 remote_state=report.remote_state,
                 remote_diagnostic=report.remote_diagnostic,
@@ -107,3 +108,10 @@ class Lookout:
         except KeyUnreadable as error:
             return Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")
         return None
+
+
+def _told(report: SessionReport) -> str:
+    """Init is on the way up: nobody is told of it."""
+    if report.state == "up":
+        return "up"
+    return "left" if report.remote_state == "admin-down" else "down"

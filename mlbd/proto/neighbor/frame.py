@@ -16,6 +16,7 @@ class DropReason(Enum):
     """Why a received frame was not answered; the values are names for counters and for `mlbctl`."""
 
     MALFORMED = "malformed"
+    ANNOUNCEMENT = "announcement"
     ARP_REPLY = "arpReply"
     NEIGHBOR_ADVERTISEMENT = "neighborAdvertisement"
     ETHERNET_DESTINATION = "ethernetDestination"

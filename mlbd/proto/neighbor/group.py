@@ -46,7 +46,6 @@ class Group:
     def begin(self, now: float) -> None:
         """Opens the start window: when this node starts, and when it comes back to the group."""
         self._window, self._complete = now + START_WINDOW, False
-        self._planned.clear()
 
     def watch(self, places: Iterable[Place], hold_down: float, now: float) -> None:
         """Replaces what is watched; `hold_down` in seconds. The first time opens the start window."""
@@ -115,7 +114,9 @@ class Group:
         self._since |= dict.fromkeys(self._since.keys() - links)
 
     def frozen(self, now: float) -> None:
-        """This node did not run for so long that the others may have taken it for dead."""
+        """This node did not run for so long that the others may have taken it for dead, and that what it believes of
+        them is old."""
+        self.begin(now)
         self._fail(now)
         self._since = {link: None if since is None else now for link, since in self._since.items()}
 

@@ -19,12 +19,15 @@ Response = tuple[Packet | None, bytes | DropReason]
 
 
 def respond_arp(frame: bytes, link: Link, held: Held) -> Response:
-    """Probes (sender 0.0.0.0) are answered like any question: so their sender learns of the conflict."""
+    """Probes (sender 0.0.0.0) are answered like any question: so their sender learns of the conflict. An announcement
+    has the form of a question (RFC 5227 3) and is none: what it deserves, the announcer decides."""
     packet = arp.decode(frame)
     if isinstance(packet, DropReason):
         return None, packet
     if packet.operation != arp.REQUEST:
         return packet, DropReason.ARP_REPLY
+    if packet.sender_ip == packet.target_ip:
+        return packet, DropReason.ANNOUNCEMENT
     if packet.destination not in (BROADCAST, link.mac):
         return packet, DropReason.ETHERNET_DESTINATION
     return packet, _refusal(packet.target_ip, link, held) or arp.reply(packet, link.mac)
