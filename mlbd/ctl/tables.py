@@ -25,6 +25,7 @@ _COLOURS = {
     "drained": "cyan",
     "admin-down": "cyan",
     "waiting": "yellow",
+    "leaving": "yellow",
     "probing": "yellow",
     "warning": "yellow",
     "unwatched": "yellow",

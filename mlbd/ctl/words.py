@@ -53,10 +53,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number or 'no'} {noun}{'' if number == 1 else plural}"
 
 
-def times(number: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
-
-
 def addresses(total: int) -> str:
     """How many addresses there are, large numbers roughly."""
     if total >= _MOST:

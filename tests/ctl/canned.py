@@ -106,6 +106,7 @@ def session(
     detection: float = 0.3,
     since: float = 0.0,
     downs: int = 0,
+    remote_state: str = "",
 ) -> SessionStatus:
     return SessionStatus(
         peer=f"node-{remote[-1]}",
@@ -120,6 +121,7 @@ def session(
         since=since,
         ups=downs + 1,
         downs=downs,
+        remote_state=remote_state or state,
     )
 
 
@@ -194,7 +196,17 @@ STATUS = Status(
             presence=Presence.DOWN,
             sessions=(
                 session("eth0", "198.51.100.3", "down", EXPIRED, since=STARTED + 600, downs=2),
-                session("", "2001:db8::3", "init", SIGNALED, SIGNALED, interval=1.0, detection=3.0, since=STARTED + 60),
+                session(
+                    "",
+                    "2001:db8::3",
+                    "init",
+                    SIGNALED,
+                    SIGNALED,
+                    interval=1.0,
+                    detection=3.0,
+                    since=STARTED + 60,
+                    remote_state="down",
+                ),
             ),
         ),
         NodeStatus("node-4", False, (), (), 0, "it is excluded by a label", presence=Presence.APART),

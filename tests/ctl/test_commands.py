@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from mlbd.ctl import client
 from mlbd.ctl.__main__ import COMMANDS, main
 from mlbd.ctl.errors import Exit
 from mlbd.drivers.control import routes
-from mlbd.model.status import DrainStatus, ReflexStatus, VipState
-from tests.ctl.canned import MOVES, NOBODY_TAKES, STARTED, STATUS, WEB, Daemon
+from mlbd.model.status import DrainStatus, ReflexStatus, SessionStatus, VipState
+from tests.ctl.canned import MOVES, NOBODY_TAKES, STARTED, STATUS, WEB, Daemon, session
 from tests.ctl.serving import READERS, Served, as_user, directory, serve
 from tests.ctl.terminal import MLBCTL, environment, piped, start_at_terminal
 from tests.drivers.test_control import NOBODY, READERS_GID, record
@@ -248,6 +249,28 @@ def test_the_program_exits_as_its_commands_do(served: Served) -> None:
     assert piped(served.path.with_name("none"), "pools").status == 4
 
 
+# Nodes
+
+
+def test_a_node_is_alive_for_as_long_as_one_session_is(daemon: Daemon, served: Served) -> None:
+    now = time.time()
+    older, newer = session("eth0", "::2", "up", since=now - 7203), session("eth1", "::2", "up", since=now - 3)
+    lost = session("eth2", "::2", "down", since=now - 3 * 3600 - 3)
+
+    def shown(*sessions: SessionStatus) -> str:
+        daemon.current = dataclasses.replace(STATUS, nodes=(dataclasses.replace(STATUS.nodes[1], sessions=sessions),))
+        return run(served.path, "nodes").stdout.splitlines()[1].split()[3]
+
+    assert shown(older, newer, lost) == shown(newer, older) == "2h"
+    assert shown(dataclasses.replace(older, state="down"), lost) == "2h"
+
+
+def test_a_session_that_sends_nothing_has_no_interval(daemon: Daemon, served: Served) -> None:
+    silent = session("eth0", "::2", "admin-down", interval=0.0, remote_state="up")
+    daemon.current = dataclasses.replace(STATUS, nodes=(dataclasses.replace(STATUS.nodes[1], sessions=(silent,)),))
+    assert "on eth0: admin-down, up there; ups 1, losses 0\n" in run(served.path, "nodes", "node-2").stdout
+
+
 # Drains
 
 
@@ -289,7 +312,9 @@ def test_an_address_that_stays_is_1(served: Served, daemon: Daemon, monkeypatch:
     again = run(served.path, "drain", "-o", "json")
     assert (again.exit_code, json.loads(again.stdout)["left"]) == (1, ["2001:db8::53"])
     daemon.stuck = ()
+    assert "1 address still here; `mlbctl undrain` ends it" in run(served.path, "status").stdout
     assert run(served.path, "drain").exit_code == 0
+    assert "still here" not in run(served.path, "status").stdout
 
 
 def test_a_drain_that_was_ended_meanwhile_is_1(served: Served, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:

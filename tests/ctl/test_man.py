@@ -13,6 +13,7 @@ import pytest
 from mlbd.ctl.__main__ import COMMANDS, SOCKET, main
 from mlbd.ctl.errors import Exit
 from mlbd.ctl.output import Format
+from mlbd.model.status import Presence, VipState
 
 PAGE = Path(__file__).parents[2] / "man" / "mlbctl.1"
 
@@ -55,6 +56,14 @@ def test_every_option_of_the_manual_exists() -> None:
 def test_values_and_defaults(manual: str) -> None:
     assert SOCKET in manual
     assert "|".join(Format) in manual
+
+
+def test_every_state_of_an_address_and_of_a_node() -> None:
+    told = re.findall(r"(?m)^\.TP\n\.B ([a-z]+)$", PAGE.read_text())
+    assert set(told) >= {state.value for state in VipState} | {presence.value for presence in Presence}
+    for name, states in (("services", VipState), ("nodes", Presence)):
+        for state in states:
+            assert re.search(rf"\b{state}\b", command(name).help or ""), f"{state} in the help of {name}"
 
 
 def test_every_exit_status() -> None:

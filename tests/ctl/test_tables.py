@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mlbd.ctl.tables import Column, Screen, sentence, table
-from mlbd.ctl.words import addresses, clock, counted, duration, interval, printable, subject, times, told
+from mlbd.ctl.words import addresses, clock, counted, duration, interval, printable, subject, told
 
 COLUMNS = (Column("NAME", repeats=True, elastic=True), Column("N", right=True), Column("MORE", wide=True))
 
@@ -88,7 +88,6 @@ def test_times_are_local() -> None:
 def test_words() -> None:
     assert [counted(number, "file") for number in (0, 1, 2)] == ["no files", "1 file", "2 files"]
     assert [counted(number, "address") for number in (0, 1, 2)] == ["no addresses", "1 address", "2 addresses"]
-    assert [times(number) for number in range(4)] == ["never", "once", "twice", "3 times"]
     assert [interval(seconds) for seconds in (0.02, 0.3, 1.5, 30)] == ["20 ms", "300 ms", "1.5 s", "30 s"]
     assert [addresses(total) for total in (0, 254, 2**20, 2**62, 2**63 - 1)] == ["0", "254", "2^20", "2^62", "2^63+"]
 

@@ -12,7 +12,7 @@ from mlbd.ctl.client import Client
 from mlbd.ctl.errors import NotFound
 from mlbd.ctl.output import Output, options
 from mlbd.ctl.tables import Column, Screen, sentence, table
-from mlbd.ctl.words import counted, duration, interval, times
+from mlbd.ctl.words import counted, duration, interval
 
 COLUMNS = (
     Column("NODE", repeats=True, elastic=True),
@@ -27,6 +27,7 @@ COLUMNS = (
     Column("LOCAL", wide=True),
     Column("REMOTE", wide=True),
     Column("BFD", wide=True),
+    Column("ITS BFD", wide=True),
     Column("SINCE", wide=True),
     Column("INTERVAL", right=True, wide=True),
     Column("DETECTION", right=True, wide=True),
@@ -108,6 +109,7 @@ def _session(session: Any, now: float) -> Sequence[str]:
         session["local"],
         session["remote"],
         session["state"],
+        session["remote_state"],
         _compact(_ago(session["since"], now)),
         _compact(interval(session["interval"])),
         _compact(interval(session["detection"])),
@@ -140,8 +142,7 @@ def draw_each(nodes: Any, screen: Screen, wide: bool) -> list[str]:
 
 
 def _whole(node: Any, now: float, screen: Screen) -> Iterator[str]:
-    ago = _ago(_since(node), now)
-    yield screen.bold(f"{node['name']}: {node['presence']}" + (f", for {ago}" if ago else ""))
+    yield screen.bold(f"{node['name']}: {_for(node['presence'], _since(node), now)}")
     yield from sentence(screen, HERE if node["me"] else MEANINGS[node["presence"]])
     for label, text in (*_facts(node), *(("BFD", _told(session, now)) for session in node["sessions"])):
         yield from sentence(screen, f"{label:{_LABEL}}{text}")
@@ -154,13 +155,20 @@ def _facts(node: Any) -> Iterator[tuple[str, str]]:
 
 
 def _told(session: Any, now: float) -> str:
+    return "; ".join(_clauses(session, now))
+
+
+def _clauses(session: Any, now: float) -> Iterator[str]:
     where = f"on {session['link']}" if session["link"] else "over several hops"
-    ago = _ago(session["since"], now)
-    return "; ".join(
-        (
-            f"{session['local']} to {session['remote']} {where}: {session['state']}" + (f" for {ago}" if ago else ""),
-            f"a packet every {interval(session['interval'])}, lost after {interval(session['detection'])}",
-            f"came up {times(session['ups'])}, was lost {times(session['downs'])}",
-            *(f"{end}: {session[field]}" for end, field in _DIAGNOSTICS.items() if session[field]),
-        )
-    )
+    there = "" if session["remote_state"] in ("", session["state"]) else f", {session['remote_state']} there"
+    yield f"{session['local']} to {session['remote']} {where}: {_for(session['state'], session['since'], now)}{there}"
+    if session["interval"]:  # else nothing is sent
+        yield f"a packet every {interval(session['interval'])}, lost after {interval(session['detection'])}"
+    yield f"ups {session['ups']}, losses {session['downs']}"
+    for end, field in _DIAGNOSTICS.items():
+        if session[field]:
+            yield f"{end}: {session[field]}"
+
+
+def _for(state: str, since: float, now: float) -> str:
+    return f"{state} for {_ago(since, now)}" if since else state

@@ -39,8 +39,9 @@ def command(client: Client, name: str | None, output: Output) -> None:
     NAME is NAMESPACE/NAME, or a NAME in any namespace. SOURCE is the class or pool they come from, HOLDER the node
     that should answer for an address, HERE what this node does with it: holding, probing (asks whether somebody else
     has it), conflict (somebody else has it), standby (takes over when the holder dies), waiting (takes over once it has
-    been back long enough), silent (may hold it, but cannot announce it), none (may not hold it). REASON is why nobody
-    has an address, or why this node does not answer for one that it should.
+    been back long enough), leaving (answers until another node does), silent (may hold it, but cannot announce it),
+    none (may not hold it). REASON is why nobody has an address, or why this node does not answer for one that it
+    should.
     """
     output.show(lambda: _fetch(client, name), draw, "No Service of type LoadBalancer is known.")
 

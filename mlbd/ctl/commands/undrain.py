@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from mlbd.ctl.client import Client
+from mlbd.ctl.output import screen
+from mlbd.ctl.tables import sentence
 from mlbd.ctl.words import since
 
 
@@ -18,8 +22,11 @@ def command(client: Client) -> None:
     """
     drain = client.get("drain")["drain"]
     client.post("undrain")
-    if drain:
-        was = since(drain["since"], drain["reason"])
-        click.echo(f"This node was drained {was}; `mlbctl services` shows what it holds now.", err=True)
-    else:
-        click.echo("This node is not drained: nothing is changed.", err=True)
+    click.echo("\n".join(sentence(screen(), _outcome(drain))), err=True)
+
+
+def _outcome(drain: Any) -> str:
+    if not drain:
+        return "This node is not drained: nothing is changed."
+    was = since(drain["since"], drain["reason"])
+    return f"This node was drained {was}; `mlbctl services` shows what it holds now."
