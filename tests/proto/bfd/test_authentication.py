@@ -94,6 +94,25 @@ def test_a_forged_packet_does_not_move_the_window() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "octets"),
+    [
+        (
+            KEYED,
+            "20c40434 9e0d883d 37dc42b1 0001d4c0 0001adb0 00000000 041c0700 3af9b5c5"
+            "d07888cd2a06e68407f70c66a0c6c444f94f675f",
+        ),
+        (
+            METICULOUS,
+            "20c40434 9e0d883d b931de52 0001d4c0 0001adb0 00000000 051c0700 3af9b5ca"
+            "8940aa715e0589a6ecb2fec28c069c67b4fe49ee",
+        ),
+    ],
+)
+def test_what_bird_sealed_is_accepted(kind: AuthenticationType, octets: str) -> None:
+    assert refusal(Authenticator(authentication(kind), 0), bytes.fromhex(octets)) is None
+
+
+@pytest.mark.parametrize(
     ("sender", "reason"),
     [
         (authentication(key=b"Secret"), DropReason.AUTHENTICATION_DIGEST),

@@ -12,6 +12,8 @@ from mlbd.proto.bfd.packet import Diagnostic, DropReason, Packet, State, decode,
 INIT = bytes.fromhex("23 80 03 18 00000001 00000002 000186a0 0000c350 00000000")
 PACKET = Packet(State.INIT, Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN, 3, 1, 2, 100_000, 50_000)
 
+EXPIRED = Diagnostic.CONTROL_DETECTION_TIME_EXPIRED
+
 
 def changed(index: int, value: int, octets: bytes = INIT) -> bytes:
     return octets[:index] + bytes([value]) + octets[index + 1 :]
@@ -81,6 +83,49 @@ def test_diagnostics(code: int, name: str) -> None:
 )
 def test_what_must_be_discarded(octets: bytes, reason: DropReason) -> None:
     assert decode(octets) is reason
+
+
+SELF, US = 0x9B2BE99A, 0x070B6B28
+
+
+@pytest.mark.parametrize(
+    ("octets", "packet"),
+    [
+        # FRR 8.4.4 bfdd, 110 ms and 120 ms times 4, which is ready to loop Echo packets back; captured.
+        (
+            "20800418 9b2be99a 070b6b28 000f4240 000f4240 0000c350",
+            Packet(State.INIT, Diagnostic.NONE, 4, SELF, US, 1_000_000, 1_000_000, 50_000),
+        ),
+        (
+            "20e00418 9b2be99a 070b6b28 0001adb0 0001d4c0 0000c350",
+            Packet(State.UP, Diagnostic.NONE, 4, SELF, US, 110_000, 120_000, 50_000, poll=True),
+        ),
+        (
+            "20d00418 9b2be99a 070b6b28 0001adb0 0001d4c0 0000c350",
+            Packet(State.UP, Diagnostic.NONE, 4, SELF, US, 110_000, 120_000, 50_000, final=True),
+        ),
+        (
+            "21400418 25e068a7 00000000 000f4240 000f4240 0000c350",
+            Packet(State.DOWN, EXPIRED, 4, 0x25E068A7, 0, 1_000_000, 1_000_000, 50_000),
+        ),
+        (
+            "20000418 25e068a7 d3917246 0001adb0 0001d4c0 0000c350",
+            Packet(State.ADMIN_DOWN, Diagnostic.NONE, 4, 0x25E068A7, 0xD3917246, 110_000, 120_000, 50_000),
+        ),
+        # BIRD 2.0.12, 120 ms and 110 ms times 4; captured.
+        (
+            "21400418 9e0d883d 00000000 000f4240 0001adb0 00000000",
+            Packet(State.DOWN, EXPIRED, 4, 0x9E0D883D, 0, 1_000_000, 110_000),
+        ),
+        (
+            "20e00418 9e0d883d c0e67d1a 0001d4c0 0001adb0 00000000",
+            Packet(State.UP, Diagnostic.NONE, 4, 0x9E0D883D, 0xC0E67D1A, 120_000, 110_000, poll=True),
+        ),
+    ],
+)
+def test_what_others_send_is_read_and_written_to_the_last_bit(octets: str, packet: Packet) -> None:
+    assert decode(bytes.fromhex(octets)) == packet
+    assert encode(packet) == bytes.fromhex(octets)
 
 
 @pytest.mark.parametrize("state", [State.DOWN, State.ADMIN_DOWN])
