@@ -8,7 +8,8 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet --no-input
 
 # systemd-python is built from source against libsystemd.
 PACKAGES := ca-certificates gcc iproute2 libsystemd-dev nftables pkg-config python3-dev python3-venv
-TEST_PACKAGES := arping curl debootstrap iputils-ping mandoc ndisc6 netbase procps systemd-container tcpdump
+TEST_PACKAGES := arping bird2 curl debootstrap frr iputils-ping keepalived libfaketime mandoc ndisc6 netbase procps \
+    systemd-container tcpdump
 
 .PHONY: setup test-setup demo test lint bench lock fresh-root
 

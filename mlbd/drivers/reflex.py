@@ -35,6 +35,7 @@ from mlbd.proto.control import (
     decode_report,
     encode,
 )
+from mlbd.proto.neighbor.group import MEMORY
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 
@@ -122,6 +123,7 @@ class Reflex:
         self._child: _Child | None = None
         self._problem: str | None = None
         self._restarts = 0
+        self._deaths: list[float] = []
 
     async def apply(self, links: Iterable[Link], claims: Iterable[Claim], watches: Watches) -> None:
         """The whole desired part; only differences are sent. Returns before they have taken effect."""
@@ -191,10 +193,11 @@ class Reflex:
         while True:
             started = loop.time()
             try:
-                await self._live(failures + self._restarts, relapse=back_off > _FIRST_BACK_OFF)
+                await self._live(failures + len(self._deaths), relapse=back_off > _FIRST_BACK_OFF)
             except OSError as error:
                 self._problem = f"cannot start the reflex: {error.strerror}; it is tried again, see the journal"
             self._restarts += 1
+            self._deaths = [at for at in self._deaths if loop.time() - at < MEMORY] + [loop.time()]
             back_off = 0.0 if loop.time() - started > _STABLE else back_off
             await asyncio.sleep(back_off)
             back_off = min(max(2 * back_off, _FIRST_BACK_OFF), _LONGEST_BACK_OFF)
