@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from mlbd.drivers.reflex import ChildStatus, Reflex, _ending
-from mlbd.proto.control import ConflictSeen, VipChanged
+from mlbd.drivers.reflex import ChildStatus, Reflex, Told, _ending
+from mlbd.proto.control import VipChanged, Watches
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 from tests.lab import Frame, Host, Lab, wait_for
 
+ALONE = Watches((), 0.0)
 VIP, OTHER_VIP = ip_address("192.0.2.10"), ip_address("192.0.2.11")
 
 
@@ -31,11 +32,13 @@ class Node:
         self.host: Host = lab.host("node")
         eth0 = self.host.connect(lab.segment("lan"), "eth0", "192.0.2.1/24")
         self.link = Link(eth0.index, "eth0", parse_mac(eth0.mac))
-        self.changes: list[VipChanged | ConflictSeen] = []
+        self.changes: list[Told] = []
         self.reflex = Reflex("node-1", self.changes.append)
 
-    def claim(self, address: object = VIP, *, probe: bool = True) -> Claim:
-        return Claim(ip_address(str(address)), (self.link.index,), ("node-1",), probe)
+    async def apply(self, *addresses: object) -> None:
+        """What this node alone is to hold."""
+        claims = [Claim(ip_address(str(address)), (self.link.index,), ("node-1",)) for address in addresses]
+        await self.reflex.apply([self.link], claims, ALONE)
 
     async def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
         async with asyncio.timeout(seconds):
@@ -43,8 +46,11 @@ class Node:
                 await asyncio.sleep(0.01)
 
     def holds(self, address: object = VIP) -> bool:
-        change = self.status().vips.get(ip_address(str(address)))
-        return change is not None and change.state is State.HOLDING
+        told = self.status().vips.get(ip_address(str(address)), {})
+        return [change.state for change in told.values()] == [State.HOLDING]
+
+    def states(self) -> list[State]:
+        return [change.state for change in self.changes if isinstance(change, VipChanged)]
 
     def trouble(self) -> str:
         return self.status().problems.get("reflex", "")
@@ -81,7 +87,7 @@ def announced(frame: Frame) -> bool:
 
 def test_probes_then_holds_and_reports(node: Node) -> None:
     async def scene() -> None:
-        await node.reflex.apply([node.link], [node.claim()])
+        await node.apply(VIP)
         await node.until(node.holds)
         await node.until(lambda: node.status().last_pong is not None and node.status().counters)
         status = node.status()
@@ -89,14 +95,14 @@ def test_probes_then_holds_and_reports(node: Node) -> None:
         assert status.realtime
         assert status.restarts == 0
         assert not status.problems
-        assert [change.state for change in node.changes] == [State.PROBING, State.HOLDING]
+        assert node.states() == [State.PROBING, State.HOLDING]
 
     node.play(scene)
 
 
 def test_claims_before_the_child_is_there_are_not_lost(node: Node) -> None:
     async def whole() -> None:
-        await node.reflex.apply([node.link], [node.claim()])
+        await node.apply(VIP)
         async with node.running():
             await node.until(node.holds)
 
@@ -108,14 +114,13 @@ def test_applying_twice_sends_nothing_and_a_change_only_the_difference(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene() -> None:
-        claims = [node.claim(VIP), node.claim(OTHER_VIP)]
-        await node.reflex.apply([node.link], claims)
+        await node.apply(VIP, OTHER_VIP)
         await node.until(lambda: node.holds(VIP) and node.holds(OTHER_VIP))
         sent: list[bytes] = []
         monkeypatch.setattr(node.reflex, "_send", sent.extend)
-        await node.reflex.apply([node.link], claims)
+        await node.apply(VIP, OTHER_VIP)
         assert [line for line in sent if b"ping" not in line] == []
-        await node.reflex.apply([node.link], [node.claim(VIP)])
+        await node.apply(VIP)
         lines = [line for line in sent if b"ping" not in line]
         assert lines == [b'{"op":"claims","set":[],"drop":["192.0.2.11"]}\n']
         assert list(node.status().vips) == [VIP]
@@ -123,9 +128,9 @@ def test_applying_twice_sends_nothing_and_a_change_only_the_difference(
     node.play(scene)
 
 
-def test_a_killed_reflex_is_replaced_and_announces_without_a_probe(node: Node) -> None:
+def test_a_killed_reflex_is_replaced_and_asks_before_it_announces(node: Node) -> None:
     async def scene() -> None:
-        await node.reflex.apply([node.link], [node.claim()])
+        await node.apply(VIP)
         await node.until(node.holds)
         pid = node.status().pid
         assert pid is not None
@@ -136,7 +141,7 @@ def test_a_killed_reflex_is_replaced_and_announces_without_a_probe(node: Node) -
             await node.until(lambda: "it was killed by SIGKILL" in node.trouble())
             await node.until(lambda: any(announced(frame) and frame.time > killed for frame in capture.frames()))
         await node.until(node.holds)
-        assert [change.state for change in node.changes] == [State.SILENT, State.HOLDING]
+        assert node.states() == [State.SILENT, State.PROBING, State.HOLDING]
         status = node.status()
         assert status.pid != pid
         assert status.alive
@@ -148,14 +153,14 @@ def test_a_killed_reflex_is_replaced_and_announces_without_a_probe(node: Node) -
 
 def test_while_no_reflex_runs_nothing_is_held(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
-        await node.reflex.apply([node.link], [node.claim()])
+        await node.apply(VIP)
         await node.until(node.holds)
         monkeypatch.setattr(sys, "executable", "/bin/false")
         os.kill(node.status().pid or 0, signal.SIGKILL)
         await node.until(lambda: node.status().restarts >= 3 and not node.status().pid)
         assert not node.status().alive
         assert "it ended with code 1" in node.trouble()
-        assert [change.state for change in node.status().vips.values()] == [State.SILENT]
+        assert [change.state for change in node.status().vips[VIP].values()] == [State.SILENT]
         monkeypatch.undo()
         await node.until(node.holds)
         assert node.status().alive
@@ -173,7 +178,7 @@ def test_a_reflex_that_cannot_live_is_tried_again_ever_more_slowly(node: Node, m
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
 
     async def scene() -> None:
-        await node.reflex.apply([node.link], [node.claim()])
+        await node.apply(VIP)
         await node.until(lambda: node.reflex._restarts >= 3)
         status = node.status()
         assert not status.alive
@@ -187,7 +192,7 @@ def test_a_reflex_that_cannot_live_is_tried_again_ever_more_slowly(node: Node, m
 
 def test_a_frozen_reflex_is_replaced(node: Node) -> None:
     async def scene() -> None:
-        await node.reflex.apply([node.link], [node.claim()])
+        await node.apply(VIP)
         await node.until(node.holds)
         pid = node.status().pid
         assert pid is not None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mlbd.proto.bfd.watch import Watch
 from mlbd.proto.control import (
     Claims,
     LineBuffer,
@@ -20,9 +21,9 @@ from mlbd.proto.control import (
     Ping,
     Pong,
     Report,
-    Start,
     Unreadable,
     VipChanged,
+    Watches,
     claim_lines,
     decode_report,
     encode,
@@ -37,7 +38,7 @@ from tests.lab import Host, wait_for
 class Reflex:
     """The daemon's part, played by the test; it pings only when asked for counters."""
 
-    def __init__(self, host: Host, *wrapper: str) -> None:
+    def __init__(self, host: Host, *wrapper: str, node: str = "node-1", failures: int = 0) -> None:
         self.host = host
         self.reports: list[Report] = []
         self._buffer = LineBuffer()
@@ -46,9 +47,9 @@ class Reflex:
         self._pings = 0
         fd = str(theirs.fileno())
         with theirs, host.enter():
-            command = [*wrapper, sys.executable, "-m", "mlbd.reflex", "--fd", fd]
+            options = ["--fd", fd, "--node", node, "--failures", str(failures)]
+            command = [*wrapper, sys.executable, "-m", "mlbd.reflex", *options]
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
-        self.order(Start("node-1"))
 
     def order(self, *orders: Order) -> None:
         self.send(b"".join(map(encode, orders)))
@@ -61,10 +62,13 @@ class Reflex:
     def use(self, *links: lab.Link) -> None:
         self.order(Links(tuple(Link(link.index, link.name, parse_mac(link.mac)) for link in links)))
 
-    def claim(self, *addresses: str, on: tuple[lab.Link, ...], probe: bool = False, first: str = "node-1") -> None:
+    def watch(self, *watches: Watch, hold_down: float = 0.0) -> None:
+        """Whom to watch; without anybody it is alone and holds what nobody else has."""
+        self.order(Watches(watches, hold_down))
+
+    def claim(self, *addresses: str, on: tuple[lab.Link, ...], order: tuple[str, ...] = ("node-1",)) -> None:
         indexes = tuple(link.index for link in on)
-        claims = [Claim(ip_address(address), indexes, (first,), probe) for address in addresses]
-        self.send(b"".join(claim_lines(claims, ())))
+        self.send(b"".join(claim_lines([Claim(ip_address(address), indexes, order) for address in addresses], ())))
 
     def drop(self, *addresses: str) -> None:
         self.order(Claims(dropped=tuple(map(ip_address, addresses))))
@@ -115,8 +119,8 @@ StartReflex = Callable[..., Reflex]
 def start() -> Iterator[StartReflex]:
     started: list[Reflex] = []
 
-    def start_one(host: Host, *wrapper: str) -> Reflex:
-        started.append(Reflex(host, *wrapper))
+    def start_one(host: Host, *wrapper: str, node: str = "node-1", failures: int = 0) -> Reflex:
+        started.append(Reflex(host, *wrapper, node=node, failures=failures))
         return started[-1]
 
     yield start_one

@@ -31,6 +31,7 @@ class Net:
         self.theirs: Link = self.client.connect(self.lan, "eth0", "192.0.2.2/24", "2001:db8::2/64")
         self.reflex: Reflex = start(self.node)
         self.reflex.use(self.eth0)
+        self.reflex.watch()
 
     def hold(self, *addresses: str) -> None:
         self.reflex.claim(*addresses, on=(self.eth0,))

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from mlbd.proto.control import MAX_LINE, ConflictSeen, LinkChanged, Links, Ready, Start, encode
+from mlbd.proto.control import MAX_LINE, ConflictSeen, Drain, Links, ProblemChanged, Ready, encode
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Link
 from mlbd.proto.neighbor.vip import State
@@ -33,7 +33,7 @@ def test_take_over_replaces_what_neighbours_believe(net: Net) -> None:
 
 
 def test_probe_finds_it_free(net: Net) -> None:
-    net.reflex.claim(VIP, VIP6, on=(net.eth0,), probe=True)
+    net.reflex.claim(VIP, VIP6, on=(net.eth0,))
     net.reflex.wait_for_state(State.HOLDING, VIP, VIP6)
     assert [change.state for change in net.reflex.changes(VIP)] == [State.PROBING, State.HOLDING]
     assert net.reflex.pong().counters["probed"] == 6
@@ -42,7 +42,7 @@ def test_probe_finds_it_free(net: Net) -> None:
 @pytest.mark.parametrize(("address", "length"), [(VIP, 24), (VIP6, 64)])
 def test_what_a_stranger_has_is_not_taken(net: Net, address: str, length: int) -> None:
     net.client.ip("addr", "add", f"{address}/{length}", "dev", "eth0")
-    net.reflex.claim(address, on=(net.eth0,), probe=True)
+    net.reflex.claim(address, on=(net.eth0,))
     conflict = net.reflex.wait_for_state(State.CONFLICT, address)
     assert (conflict.mac, conflict.link) == (net.theirs.mac, "eth0")
     assert "announced" not in net.reflex.pong().counters
@@ -50,7 +50,7 @@ def test_what_a_stranger_has_is_not_taken(net: Net, address: str, length: int) -
 
 def test_a_free_address_is_taken_after_a_conflict(net: Net) -> None:
     net.client.ip("addr", "add", f"{VIP}/24", "dev", "eth0")
-    net.reflex.claim(VIP, on=(net.eth0,), probe=True)
+    net.reflex.claim(VIP, on=(net.eth0,))
     net.reflex.wait_for_state(State.CONFLICT, VIP)
     net.client.ip("addr", "del", f"{VIP}/24", "dev", "eth0")
 
@@ -107,7 +107,7 @@ def test_a_link_that_vanished_before_it_was_opened_is_a_problem_of_its_own(net: 
     gone = Link(4711, "eth1", parse_mac("02:00:00:00:00:aa"))
     net.reflex.order(Links((Link(net.eth0.index, "eth0", parse_mac(net.eth0.mac)), gone)))
     net.reflex.pong()
-    problems = [r for r in net.reflex.read() if isinstance(r, LinkChanged)]
+    problems = [r for r in net.reflex.read() if isinstance(r, ProblemChanged)]
     assert len(problems) == 1
     assert "cannot open a packet socket on eth1" in str(problems[0].problem)
     assert answers(net.client, VIP)
@@ -124,8 +124,9 @@ def test_a_changed_mac_is_announced_and_answered_with(net: Net) -> None:
 
 
 def test_standby_is_silent(net: Net) -> None:
-    net.reflex.claim(VIP, on=(net.eth0,), first="node-2")
-    net.reflex.wait_for_state(State.STANDBY, VIP)
+    net.reflex.claim(VIP, on=(net.eth0,), order=("node-2", "node-1"))
+    net.reflex.pong()
+    assert not net.reflex.changes(VIP)
     assert not answers(net.client, VIP)
 
 
@@ -155,7 +156,7 @@ def test_a_frozen_daemon_falls_silent_and_speaks_again(net: Net) -> None:
 
 def test_unreadable_orders_are_counted(net: Net) -> None:
     net.reflex.send(b"\xff\xfe\n[]\n{}\n" + b'{"op":"claims","set":[{"address":"x"}],"drop":[]}\n')
-    net.reflex.send(b" " * MAX_LINE + encode(Start("node-9")))
+    net.reflex.send(b" " * MAX_LINE + encode(Drain(True)))
     assert net.reflex.pong().counters["unreadable"] == 5
 
 
@@ -164,10 +165,11 @@ def test_without_cap_net_raw_the_reason_is_said(lab: Lab, start: StartReflex) ->
     eth0 = node.connect(lab.segment("lan"), "eth0")
     reflex = start(node, "setpriv", "--bounding-set=-net_raw,-sys_nice", "--inh-caps=-all", "--")
     reflex.use(eth0)
+    reflex.watch()
     reflex.claim(VIP, on=(eth0,))
     reflex.wait_for_state(State.SILENT, VIP)
     reflex.pong()
-    changed = [r for r in reflex.read() if isinstance(r, LinkChanged)]
+    changed = [r for r in reflex.read() if isinstance(r, ProblemChanged)]
     assert len(changed) == 1
     assert str(changed[0].problem).startswith("cannot open a packet socket on eth0: CAP_NET_RAW is missing; ")
     assert Ready(False) in reflex.read()
