@@ -142,7 +142,7 @@ def _nodes(status: Status) -> Iterator[Sample]:
         yield Sample("mlbd_bfd_session_up", "Whether a BFD session is up.", session.state == "up", labels)
     for session in sessions:
         labels = {"peer": session.peer, "link": session.link}
-        yield Sample("mlbd_bfd_session_downs_total", "Losses that the peer did not announce.", session.downs, labels)
+        yield Sample("mlbd_bfd_session_downs_total", "How often a BFD session went down.", session.downs, labels)
 
 
 def _pools(status: Status) -> Iterator[Sample]:

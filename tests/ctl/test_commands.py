@@ -268,7 +268,7 @@ def test_a_node_is_alive_for_as_long_as_one_session_is(daemon: Daemon, served: S
 def test_a_session_that_sends_nothing_has_no_interval(daemon: Daemon, served: Served) -> None:
     silent = session("eth0", "::2", "admin-down", interval=0.0, remote_state="up")
     daemon.current = dataclasses.replace(STATUS, nodes=(dataclasses.replace(STATUS.nodes[1], sessions=(silent,)),))
-    assert "on eth0: admin-down, up there; ups 1, losses 0\n" in run(served.path, "nodes", "node-2").stdout
+    assert "on eth0: admin-down, up there; ups 1, downs 0\n" in run(served.path, "nodes", "node-2").stdout
 
 
 # Drains

@@ -134,11 +134,14 @@ def test_a_node_by_its_name_is_a_list_too(served: Served) -> None:
     assert len(told[0]["sessions"]) == 2
 
 
-def test_every_presence_has_a_meaning(live: Status) -> None:
-    for presence in Presence:
-        nodes = dataclasses.replace(live.nodes[1], presence=presence)
-        with directory() as parent, serve(Daemon(dataclasses.replace(live, nodes=(nodes,))), parent / "s") as served:
-            assert len(piped(served.path, "nodes", "node-2").out.splitlines()[1]) > len("It is heard")
+def test_every_presence_has_a_meaning_of_its_own(live: Status) -> None:
+    unseen = dataclasses.replace(live.nodes[1], sessions=())
+    nodes = tuple(dataclasses.replace(unseen, name=presence, presence=presence) for presence in Presence)
+    nodes += (dataclasses.replace(live.nodes[1], name="seen", presence=Presence.UNWATCHED), live.nodes[0])
+    with directory() as parent, serve(Daemon(dataclasses.replace(live, nodes=nodes)), parent / "s") as served:
+        meanings = {piped(served.path, "nodes", node.name).out.splitlines()[1] for node in nodes}
+    assert len(meanings) == len(nodes)
+    assert meanings >= {"This node is drained and watches no other.", "It is this node."}
 
 
 def test_a_hundred_nodes_are_a_hundred_lines(live: Status) -> None:

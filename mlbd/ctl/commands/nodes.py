@@ -41,13 +41,14 @@ MEANINGS = {
     "alive": "It is heard.",
     "down": "It should be heard and is not: it is off, it hangs, or the network between it and this node is cut. "
     "Other nodes hold what it held.",
-    "drained": "It said itself that it holds nothing: it was drained, or mlbd was stopped there. Other nodes hold what "
-    "it held.",
+    "drained": "It said itself that it holds nothing: it was drained, or mlbd ended there. Other nodes hold what it "
+    "held.",
     "unwatched": "No address is known to watch it at: it counts as alive, and nobody takes over when it dies. Give its "
     "Node an InternalIP in status.addresses.",
     "apart": "It shares no class and no pool with this node, which need not know.",
 }
 HERE = "It is this node."
+LOOKS_AWAY = "This node is drained and watches no other."
 _DIAGNOSTICS = {"this end says": "diagnostic", "the other end says": "remote_diagnostic"}
 _LABEL = 11
 
@@ -60,9 +61,9 @@ def command(client: Client, name: str | None, output: Output) -> None:
     """The nodes, who is alive, and how many addresses each holds.
 
     STATE is what this node knows of another's life: alive, down (not heard: off, hung or cut off), drained (it said
-    itself that it holds nothing: drained or stopped), unwatched (no address is known to watch it at, it counts as
-    alive), apart (it shares no class and no pool with this node). SINCE is how long. HERE marks the node that answers;
-    WHY NONE says why a node may hold no address.
+    itself that it holds nothing: it was drained, or mlbd ended there), unwatched (no address is known to watch it at,
+    or this node is drained; it counts as alive), apart (it shares no class and no pool with this node). SINCE is how
+    long. HERE marks the node that answers; WHY NONE says why a node may hold no address.
 
     With NAME, all about that node and its BFD sessions, in sentences; as a wide table, a line a session.
     """
@@ -143,9 +144,16 @@ def draw_each(nodes: Any, screen: Screen, wide: bool) -> list[str]:
 
 def _whole(node: Any, now: float, screen: Screen) -> Iterator[str]:
     yield screen.bold(f"{node['name']}: {_for(node['presence'], _since(node), now)}")
-    yield from sentence(screen, HERE if node["me"] else MEANINGS[node["presence"]])
+    yield from sentence(screen, _meaning(node))
     for label, text in (*_facts(node), *(("BFD", _told(session, now)) for session in node["sessions"])):
         yield from sentence(screen, f"{label:{_LABEL}}{text}")
+
+
+def _meaning(node: Any) -> str:
+    if node["me"]:
+        return HERE
+    looks_away = node["presence"] == "unwatched" and node["sessions"]
+    return LOOKS_AWAY if looks_away else MEANINGS[node["presence"]]
 
 
 def _facts(node: Any) -> Iterator[tuple[str, str]]:
@@ -164,7 +172,7 @@ def _clauses(session: Any, now: float) -> Iterator[str]:
     yield f"{session['local']} to {session['remote']} {where}: {_for(session['state'], session['since'], now)}{there}"
     if session["interval"]:  # else nothing is sent
         yield f"a packet every {interval(session['interval'])}, lost after {interval(session['detection'])}"
-    yield f"ups {session['ups']}, losses {session['downs']}"
+    yield f"ups {session['ups']}, downs {session['downs']}"
     for end, field in _DIAGNOSTICS.items():
         if session[field]:
             yield f"{end}: {session[field]}"
