@@ -46,25 +46,20 @@ class Frr:
         (peer,) = json.loads(self._vtysh("show bfd peers json"))
         return dict(peer)
 
-    def heard_intervals(self) -> tuple[int, int]:
-        """Desired Min TX and Required Min RX of the other side, in milliseconds."""
-        peer = self.peer()
-        return peer["remote-transmit-interval"], peer["remote-receive-interval"]
-
     def downs(self) -> int:
         (counters,) = json.loads(self._vtysh("show bfd peers counters json"))
         return int(counters["session-down"])
 
     def disable(self) -> None:
-        self.configure("shutdown")
+        self._configure("shutdown")
 
     def enable(self) -> None:
-        self.configure("no shutdown")
+        self._configure("no shutdown")
 
     def change(self, transmit: int, receive: int) -> None:
-        self.configure(f"transmit-interval {transmit}", f"receive-interval {receive}")
+        self._configure(f"transmit-interval {transmit}", f"receive-interval {receive}")
 
-    def configure(self, *lines: str) -> None:
+    def _configure(self, *lines: str) -> None:
         self._vtysh("configure terminal", "bfd", self._peer, *lines)
 
     def _vtysh(self, *lines: str) -> str:

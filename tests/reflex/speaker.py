@@ -44,10 +44,6 @@ class Speaker:
     def disable(self, down: bool = True) -> None:
         self._say(down=down)
 
-    def inject(self, octets: bytes) -> None:
-        """To send on the first watch's path whatever the session would say."""
-        self._say(inject=octets.hex())
-
     def status(self) -> dict[str, Any]:
         """Of the process, and of its first session if it has one."""
         self._say(ask=True)
@@ -133,8 +129,6 @@ class _Process:
                 self._perform(self._sessions.watch(self._watches, self._now))
             case {"down": down}:
                 self._perform(self._sessions.administratively_down(down, self._now))
-            case {"inject": octets}:
-                self._transport.send(self._watches[0], bytes.fromhex(octets))
             case {"ask": True}:
                 self._transport.watch(self._watches)
                 self._answer()
