@@ -167,9 +167,10 @@ class Engine:
         self._wake.set()
 
     async def undrain(self) -> None:
-        if self._memory.drain is None:
-            return
+        drained = self._memory.drain is not None
         self._memory.forget_drain()
+        if not drained:
+            return
         self._record(Change("Undrained", "mlbd", "no longer drained"))
         # Make before announce: what it may hold again is on lo first.
         self._wake.set()
@@ -196,6 +197,7 @@ class Engine:
 
     async def _turn(self) -> None:
         before, usability = self._desired, self._usability
+        self._memory.retry()
         # One look for the whole turn: a file or a link may come or go at any await in it.
         self._world, _, _ = self._manifests.current()
         self._seen = self._links.current()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlbd.drivers.addresses import AddressesStatus
 from mlbd.drivers.firewall import FirewallStatus
@@ -23,7 +24,7 @@ _MOMENT = 3.0
 ANSWERING = (VipState.HOLDING, VipState.LEAVING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """`started` in seconds since the epoch. `found` are the problems that reading and listening met by themselves.
     `usability` says by the name of each link why it is not used, None when it is. `sessions` are those of BFD to other
@@ -80,18 +81,17 @@ class Facts:
         )
 
     def presence(self, node: str) -> Presence:
-        me = self.settings.node
-        if node == me:
+        if node == self.settings.node:
             return Presence.DRAINED if self.drain else Presence.ALIVE
-        if node not in self.desired.group:
-            return Presence.APART
-        sessions = [session for session in self.sessions if session.peer == node]
-        if not sessions:
-            return Presence.UNWATCHED
-        if any(session.state == "up" for session in sessions):
-            return Presence.ALIVE
-        drained = any(session.remote_state == "admin-down" for session in sessions)
-        return Presence.DRAINED if drained else Presence.DOWN
+        return self._presences.get(node, Presence.APART)
+
+    @cached_property
+    def _presences(self) -> Mapping[str, Presence]:
+        """Of the others of the group; thousands of addresses ask for them."""
+        by_node: dict[str, list[SessionStatus]] = {node: [] for node in self.desired.group}
+        for session in self.sessions:
+            by_node.setdefault(session.peer, []).append(session)
+        return {node: _presence(sessions) for node, sessions in by_node.items()}
 
     def lost(self, node: str) -> bool:
         """Whether it has been out of sight for long enough to be told of: a start takes a moment."""
@@ -111,3 +111,13 @@ class Facts:
 
     def _first_present(self, order: Iterable[str]) -> str | None:
         return next((node for node in order if self.presence(node) not in (Presence.DOWN, Presence.DRAINED)), None)
+
+
+def _presence(sessions: Sequence[SessionStatus]) -> Presence:
+    """With sessions that this node has down itself, because it is drained, it watches nobody."""
+    if all(session.state == "admin-down" for session in sessions):
+        return Presence.UNWATCHED
+    if any(session.state == "up" for session in sessions):
+        return Presence.ALIVE
+    drained = any(session.remote_state == "admin-down" for session in sessions)
+    return Presence.DRAINED if drained else Presence.DOWN

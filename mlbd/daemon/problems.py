@@ -64,6 +64,8 @@ def _addresses(facts: Facts) -> Iterator[Problem]:
             yield Problem(Severity.ERROR, service, refusal.reason, refusal.message)
         elif refusal.reason == "NoUsableInterface":
             silent.setdefault((service, claim.interfaces), []).append(claim)
+        elif refusal.reason == "NoNodeAlive":
+            yield Problem(Severity.ERROR, service, refusal.reason, refusal.message)
     for (service, _), claims in silent.items():
         yield Problem(Severity.ERROR, service, "NoUsableInterface", _no_link(claims))
 
@@ -78,6 +80,9 @@ def obstacle(facts: Facts, claim: Claim) -> Refusal | None:
                 return Refusal("NoUsableInterface", _no_link([claim]))
             told = f"cannot announce {claim.address}: the reflex does not answer; `mlbctl status` tells why"
             return Refusal("ReflexFailed", told)
+    if facts.holder(facts.desired.vips[claim.address]) is None:
+        told = f"cannot announce {claim.address}: all nodes that may hold it are down or drained: bring one back"
+        return Refusal("NoNodeAlive", told)
     return None
 
 

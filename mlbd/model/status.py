@@ -132,8 +132,8 @@ class SessionStatus:
     """A BFD session (RFC 5880) to another node. `link` is "" for one over several hops (RFC 5883). `state` is one of
     admin-down, down, init, up, `remote_state` what the other end said last; the diagnostics are the RFC's words, "" for
     none. `interval` between packets sent and `detection` time are in seconds as negotiated. `since` is the last change
-    of state in seconds since the epoch; `ups` and `downs` count since the start of the reflex, downs only those that
-    the other end did not announce."""
+    of state in seconds since the epoch; `ups` and `downs` count how often it came and went since the start of the
+    reflex."""
 
     peer: str
     link: str
