@@ -74,7 +74,10 @@ class Daemon(Node):
         return found
 
     def wait_until_well(self) -> None:
-        wait_for(lambda: not self.problems(), what="the end of all problems")
+        try:
+            wait_for(lambda: not self.problems(), what="the end of all problems")
+        except AssertionError:
+            raise AssertionError(f"{self.host.name} still has {self.problems()}") from None
 
     def service(self, name: str) -> Any:
         """What is known of a Service of the namespace `shop`, {} before it is."""
@@ -166,6 +169,20 @@ class Cluster:
     def holding(self) -> dict[str, str]:
         """Who says of itself that it holds an address, by address."""
         return {address: node.host.name for node in self.nodes for address in node.holds()}
+
+    def wait_until_settled(self, *addresses: str, seconds: float = 10) -> None:
+        """Each of them is held by one node, and all nodes know by which."""
+
+        def is_settled() -> bool:
+            told = {address: {self._told(node, address) for node in self.nodes} for address in addresses}
+            holding = {address: {node.host.name for node in self.nodes if address in node.holds()} for address in told}
+            return told == holding and all(len(names) == 1 for names in told.values())
+
+        wait_for(is_settled, seconds, f"one holder of each of {addresses}")
+
+    def _told(self, node: Daemon, address: str) -> str:
+        slots = (slot for service in node.get("services") for slot in service["addresses"])
+        return next((str(slot["holder"]) for slot in slots if slot["address"] == address), "")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from mlbd.drivers.reflex import ChildStatus
 from mlbd.model import manifest
 from mlbd.model.link import Link, unusable
 from mlbd.model.settings import Settings
+from mlbd.model.status import SessionStatus
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 from mlbd.proto.control import VipChanged
@@ -27,6 +28,8 @@ from .objects import Manifest, balancer_class, node
 MAC = "02:00:00:00:00:99"
 ETH0 = Link(2, "eth0", bytes.fromhex("020000000001"))
 LO = Link(1, "lo", b"", loopback=True)
+NOW = 5000.0
+CHILD = ChildStatus(8, True, True, 0, 0.1, {}, {}, {"answered": 5}, 0, {})
 NODES = (node("node-1", 11), node("node-2", 12))
 CLASS = balancer_class("ingress", "192.0.2.100-192.0.2.103", default=True)
 
@@ -46,13 +49,10 @@ def planned(*manifests: Manifest, before: Plan | None = None) -> Plan:
 
 
 def facts(*manifests: Manifest, states: Mapping[str, State] | None = None, **changed: Any) -> Facts:
-    """`states` are the reflex's words of addresses; what is in conflict is with MAC on eth0. `changed` are fields."""
+    """`states` are the reflex's words of addresses on eth0; `changed` are fields."""
     world = world_of(*manifests)
     links = changed.get("links", (LO, ETH0))
-    heard = {
-        ip_address(text): VipChanged(ip_address(text), state, *((MAC, "eth0") if state is State.CONFLICT else ()))
-        for text, state in (states or {}).items()
-    }
+    vips = {ip_address(text): {"eth0": heard(text, "eth0", state)} for text, state in (states or {}).items()}
     sound = Facts(
         settings=Settings(node="node-1"),
         pid=7,
@@ -66,6 +66,23 @@ def facts(*manifests: Manifest, states: Mapping[str, State] | None = None, **cha
         usability={link.name: unusable(link) for link in links},
         addresses=AddressesStatus(frozenset(), {}, ""),
         firewall=FirewallStatus("", ""),
-        reflex=ChildStatus(8, True, True, 0, 0.1, heard, {"answered": 5}, 0, {}),
+        reflex=CHILD,
+        now=NOW,
     )
-    return dataclasses.replace(sound, **changed)
+    spoken = dataclasses.replace(sound, reflex=dataclasses.replace(CHILD, vips=vips))
+    return dataclasses.replace(spoken, **changed)
+
+
+def heard(address: str, link: str, state: State, node: str | None = None) -> VipChanged:
+    """A word of the reflex; what is in conflict is with MAC."""
+    return VipChanged(ip_address(address), link, state, MAC if state is State.CONFLICT else None, node)
+
+
+def on_links(address: str, *words: VipChanged) -> ChildStatus:
+    return dataclasses.replace(CHILD, vips={ip_address(address): {word.link: word for word in words}})
+
+
+def session(peer: str, state: str = "up", **changed: Any) -> SessionStatus:
+    """On eth0, as it is since long before NOW."""
+    known = SessionStatus(peer, "eth0", "192.0.2.11", "192.0.2.12", state, interval=0.1, detection=0.3, since=NOW - 600)
+    return dataclasses.replace(known, **changed)

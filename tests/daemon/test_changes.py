@@ -11,7 +11,7 @@ from mlbd.plan.plan import Plan
 from mlbd.proto.control import ConflictSeen, VipChanged
 from mlbd.proto.neighbor.vip import State
 
-from .known import CLASS, ETH0, MAC, NODES, planned
+from .known import CLASS, ETH0, MAC, NODES, heard, planned
 from .objects import EXCLUDED, IPS, node, service
 
 WEB = service("web", annotations={IPS: "192.0.2.100"})
@@ -114,15 +114,14 @@ def test_links(before: dict[str, object], after: dict[str, object], wanted: list
     ],
 )
 def test_what_the_reflex_says_of_an_address(before: State | None, state: State, reason: str | None) -> None:
-    mac, link = (MAC, "eth0") if state is State.CONFLICT else (None, None)
-    change = vip_change(VipChanged(ADDRESS, state, mac, link), "shop/web", before)
+    change = vip_change(heard(str(ADDRESS), "eth0", state), "shop/web", before)
     assert (change and change.reason) == reason
     if change:
         assert (change.service, change.address) == ("shop/web", "192.0.2.100")
 
 
 def test_whoever_claims_an_address_is_named() -> None:
-    for report in (VipChanged(ADDRESS, State.CONFLICT, MAC, "eth0"), ConflictSeen(ADDRESS, MAC, "eth0")):
+    for report in (VipChanged(ADDRESS, "eth0", State.CONFLICT, MAC), ConflictSeen(ADDRESS, "eth0", MAC)):
         change = vip_change(report, "shop/web", State.HOLDING)
         assert change is not None
         assert f"{MAC} on eth0" in change.message

@@ -23,7 +23,7 @@ ALL_NODES = "ff02::1"
 @pytest.fixture(scope="module")
 def trio() -> Iterator[Cluster]:
     """With the Service `web`, which no test changes: three addresses of each family."""
-    with Lab() as lab, cluster(lab, 3, metrics="127.0.0.1:7472") as three:
+    with Lab() as lab, cluster(lab, 3, metrics="127.0.0.1:7472", holdDown="0s") as three:
         for each in three.nodes:
             webserver.serve(each.host)
         web = service("web", dual=True, annotations={COUNT: "3"})
@@ -98,9 +98,9 @@ def test_a_client_reaches_every_address_over_http_at_the_mac_of_its_holder(trio:
         assert neighbour(trio, address) == trio.by_name(holder).mac
 
 
-def test_only_held_addresses_are_on_lo(trio: Cluster, web: list[str]) -> None:
+def test_whatever_a_node_may_hold_is_on_its_lo_beforehand(trio: Cluster, web: list[str]) -> None:
     for each in trio.nodes:
-        assert each.bound() & set(web) == each.holds() & set(web)
+        assert each.bound() >= set(web)
 
 
 def test_other_ports_of_the_host_are_not_to_be_had_at_a_public_address(trio: Cluster, web: list[str]) -> None:
@@ -171,7 +171,8 @@ def test_an_excluded_node_hands_over_its_addresses_and_no_other_moves(trio: Clus
     moving = {address for address in web if before[address] == "node-3"}
     heard = len(trio.asker.tap.frames())
     trio.write("node-3.yaml", node("node-3", 13, **{EXCLUDED: ""}))
-    wait_for(lambda: set(web) <= trio.holding().keys() and not trio.by_name("node-3").holds(), what="the take-over")
+    wait_for(lambda: not trio.by_name("node-3").holds(), what="its end")
+    trio.wait_until_settled(*web)
     after = trio.holding()
     assert {address for address in web if after[address] != before[address]} == moving
     for address in moving:
@@ -184,34 +185,22 @@ def test_an_excluded_node_hands_over_its_addresses_and_no_other_moves(trio: Clus
         assert greet(trio, address) == "node-3"
 
 
-def test_addresses_of_a_node_that_leaves_the_files_are_taken_over(trio: Cluster, web: list[str]) -> None:
-    trio.remove("node-3.yaml")
-    gone = trio.by_name("node-3")
-    wait_for(lambda: set(web) <= trio.holding().keys() and not gone.holds() | gone.bound(), what="the take-over")
-    assert len(gone.problems("NodeUnknown")) == 1
-    for each in trio.nodes[:2]:
-        assert len([address for address in web if "." in address and address in each.holds()]) in (1, 2)
-    for address in web:
-        assert greet(trio, address) == trio.holding()[address]
-
-
 def probes(frames: list[Frame], address: str) -> list[Arp]:
     return [arp for frame in frames if (arp := read_arp(frame)) and (arp.sender, arp.target) == ("0.0.0.0", address)]
 
 
-def test_a_take_over_is_announced_with_the_new_mac(trio: Cluster) -> None:
+def test_a_planned_move_is_announced_with_the_new_mac(trio: Cluster) -> None:
     local = {"selector": {"app": "moves"}, "externalTrafficPolicy": "Local"}
     trio.write("moves.yaml", service("moves", dual=True, **local), endpoint_slice("moves", node_1=True))
     ipv4, ipv6 = trio.first.addresses("moves")
     for address in (ipv4, ipv6):
         trio.asker.wait_for_holder(address, trio.nodes[0].mac)
-    heard, new = len(trio.asker.tap.frames()), trio.nodes[1].mac
+    new = trio.nodes[1].mac
     trio.write("moves.yaml", service("moves", dual=True, **local), endpoint_slice("moves", node_2=True))
     wait_for(lambda: {arp.operation for arp in arps(trio, ipv4) if arp.sender_mac == new} == {REQUEST, REPLY})
     wait_for(lambda: [found for found in advertisements(trio, ipv6) if found.mac == new and found.to == ALL_NODES])
     for address in (ipv4, ipv6):
         trio.asker.wait_for_holder(address, new)
-    assert not probes(trio.asker.tap.frames()[heard:], ipv4), "a take-over never waits"
 
 
 def test_policy_local_follows_the_endpoints(trio: Cluster, web: list[str]) -> None:
@@ -228,7 +217,7 @@ def test_policy_local_follows_the_endpoints(trio: Cluster, web: list[str]) -> No
     trio.write("slice.yaml", endpoint_slice("local", node_1=True, node_2=False))
     trio.nodes[0].wait_for_holding(address)
     trio.asker.wait_for_holder(address, trio.nodes[0].mac)
-    assert address not in trio.nodes[1].holds() | trio.nodes[1].bound()
+    assert address not in trio.nodes[1].holds()
 
 
 def test_services_of_one_sharing_key_share_address_and_holder(trio: Cluster) -> None:
@@ -308,4 +297,4 @@ def test_what_another_node_took_over_long_ago_is_not_told_of_again(trio: Cluster
     trio.write("back.yaml", local, both)
     wait_for(lambda: second.states("back") == ["standby"], what="the second standing by")
     assert second.address_events("AddressMoved", address)
-    assert not second.address_events("AddressWithdrawn", address)
+    assert second.address_events("AddressWithdrawn", address) == 1
