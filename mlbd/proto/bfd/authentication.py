@@ -1,7 +1,5 @@
 """Keyed SHA1 and Meticulous Keyed SHA1 (RFC 5880 4.4, 6.7.4)."""
 
-import hashlib
-import hmac
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -44,9 +42,14 @@ class Authentication:
 class Authenticator:
     """The two sequence numbers of a session; `sequence` is the first that is sent, random in 32 bits."""
 
-    __slots__ = ("_authentication", "_key", "_received", "_sent", "_sequence")
+    __slots__ = ("_authentication", "_equal", "_key", "_received", "_sent", "_sequence", "_sha1")
 
     def __init__(self, authentication: Authentication, sequence: int) -> None:
+        # OpenSSL takes 4 MB of memory: only who authenticates has it.
+        from hashlib import sha1
+        from hmac import compare_digest
+
+        self._sha1, self._equal = sha1, compare_digest
         self._authentication = authentication
         self._key = authentication.key.ljust(KEY_OCTETS, b"\0")
         self._sequence = sequence
@@ -61,7 +64,7 @@ class Authenticator:
         kind, key_id = self._authentication.type, self._authentication.key_id
         section = _SECTION.pack(kind, _SECTION_OCTETS, key_id, self._sequence) + self._key
         octets = encode(packet._replace(authentication=section))
-        return octets[:_DIGEST_START] + hashlib.sha1(octets).digest()
+        return octets[:_DIGEST_START] + self._sha1(octets).digest()
 
     def refuse(self, packet: Packet, octets: bytes) -> DropReason | None:
         """Why the packet, which came as `octets`, must be discarded.
@@ -80,8 +83,8 @@ class Authenticator:
         if not self._is_in_window(sequence, packet.multiplier):
             return DropReason.AUTHENTICATION_SEQUENCE
         whole = octets[: HEADER_OCTETS + len(section)]
-        digest = hashlib.sha1(whole[:_DIGEST_START] + self._key + whole[_DIGEST_END:]).digest()
-        if not hmac.compare_digest(digest, whole[_DIGEST_START:_DIGEST_END]):
+        digest = self._sha1(whole[:_DIGEST_START] + self._key + whole[_DIGEST_END:]).digest()
+        if not self._equal(digest, whole[_DIGEST_START:_DIGEST_END]):
             return DropReason.AUTHENTICATION_DIGEST
         self._received = sequence
         return None

@@ -59,18 +59,13 @@ class Negotiation:
     def want(self, desired_min_tx: int, required_min_rx: int, up: bool) -> None:
         if not up:
             desired_min_tx = max(SLOW, desired_min_tx)
-        if (desired_min_tx, required_min_rx) == (self.desired_min_tx, self.required_min_rx):
-            if not up:
-                self._hold()
-            return
-        if up and self.poll is not Poll.IDLE:
-            return
-        self.desired_min_tx, self.required_min_rx = desired_min_tx, required_min_rx
-        self.poll = Poll.POLLING
-        if up:
+        wanted = desired_min_tx, required_min_rx
+        if wanted != (self.desired_min_tx, self.required_min_rx) and not (up and self.poll is not Poll.IDLE):
+            self.desired_min_tx, self.required_min_rx = wanted
+            self.poll = Poll.POLLING
             self._min_tx = min(self._min_tx, desired_min_tx)
             self._min_rx = max(self._min_rx, required_min_rx)
-        else:
+        if not up:
             self._hold()
 
     def receive(self, packet: Packet) -> None:

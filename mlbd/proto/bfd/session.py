@@ -157,10 +157,11 @@ class Session:
         return self._heard + self.negotiation.detection_time * (2 if self._lost else 1) / 1e6
 
     def _lose(self) -> list[Action]:
-        if self._lost and self._authenticator is not None:
-            self._authenticator.forget()
-        if self._lost or self._authenticator is None:
+        if self._lost:
             self._heard = None
+            if self._authenticator is not None:
+                self._authenticator.forget()
+            return []
         self._lost = True
         self.remote_discriminator = 0
         self.negotiation.lose()

@@ -55,6 +55,7 @@ def test_states_and_flags(flags: int, packet: Packet) -> None:
         (8, "REVERSE_CONCATENATED_PATH_DOWN"),
         (9, "MISCONNECTIVITY_DEFECT"),
         (10, "UNASSIGNED"),
+        (16, "UNASSIGNED"),
         (30, "UNASSIGNED"),
     ],
 )

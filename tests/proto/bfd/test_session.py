@@ -41,6 +41,20 @@ def test_two_ends_come_up_at_once_and_then_send_as_fast_as_agreed() -> None:
     assert pair.a.status.detection_time == 300_000
     assert pair.a.reasons()[-1] == (State.UP, NONE, State.INIT)
     assert (pair.a.status.ups, pair.a.status.downs) == (1, 0)
+    assert (pair.a.status.sent, pair.b.status.sent) == (len(pair.a.sent), len(pair.b.sent))
+    assert pair.a.status.received == len(pair.b.sent)
+
+
+def test_who_is_up_does_not_wait_for_the_slow_timer() -> None:
+    pair = Pair()
+    pair.run(0.01)
+    begin = pair.now
+    pair.run(1)
+    assert pair.a.since(begin)[0][0] <= begin + 0.1
+    assert max(gaps(pair.a, begin)) <= 0.1001
+    pair.a.reaches_other = False
+    pair.run(0.4)
+    assert pair.b.state is State.DOWN
 
 
 def test_an_end_alone_says_down_once_a_second_and_knows_nobody() -> None:
@@ -49,7 +63,7 @@ def test_an_end_alone_says_down_once_a_second_and_knows_nobody() -> None:
     pair.run(60)
     assert pair.a.sent[0][0] == 1000
     assert all(0.75 <= gap <= 1 for gap in gaps(pair.a, 0))
-    packets = {packet._replace(poll=False) for _, packet in pair.a.sent}
+    packets = {packet for _, packet in pair.a.sent}
     assert packets == {Packet(State.DOWN, NONE, 3, pair.a.status.local_discriminator, 0, 1_000_000, 100_000)}
 
 
@@ -108,6 +122,10 @@ def test_after_a_cut_both_ends_slow_down_and_come_back() -> None:
     assert (pair.a.status.ups, pair.a.status.downs) == (2, 1)
     assert pair.a.status.transmit_interval == 100_000
     assert pair.a.status.diagnostic is NONE
+    pair.run(1)
+    pair.b.reaches_other = False
+    pair.run(0.302)
+    assert pair.a.reasons()[-1] == (State.DOWN, EXPIRED, State.UP)
 
 
 def test_an_end_that_is_heard_but_does_not_hear_never_comes_up() -> None:
@@ -205,6 +223,33 @@ def test_waiting_for_less_long_holds_when_the_final_has_come() -> None:
     assert pair.a.status.detection_time == 300_000
 
 
+def test_a_faster_wish_of_ours_is_served_from_the_last_packet_on() -> None:
+    pair = up(WATCH, replace(mirrored(WATCH), required_min_rx=20_000))
+    pair.watch(pair.a, FAST)
+    begin = pair.now
+    pair.run(0.2)
+    assert max(gaps(pair.a, begin)) <= 0.0201
+    assert len(gaps(pair.a, begin)) >= 9
+
+
+def test_nothing_is_kept_back_once_the_session_is_down() -> None:
+    pair = up(replace(WATCH, desired_min_tx=2_000_000, required_min_rx=400_000), mirrored(WATCH))
+    pair.run(3)
+    pair.b.reaches_other = False
+    pair.watch(pair.a, replace(WATCH, desired_min_tx=2_000_000))
+    assert pair.a.status.detection_time == 1_200_000
+    deliver(pair, state=State.DOWN)
+    assert pair.a.status.detection_time == 300_000
+
+
+def test_who_goes_down_during_a_poll_slows_down_at_once() -> None:
+    pair = up()
+    pair.b.reaches_other = False
+    pair.watch(pair.a, SLOWER)
+    deliver(pair, state=State.DOWN)
+    assert pair.a.sent[-1][1].desired_min_tx == 1_000_000
+
+
 def test_a_second_change_waits_for_the_final_and_a_packet_behind_it() -> None:
     pair = up()
     pair.b.reaches_other = False
@@ -279,6 +324,16 @@ def test_demand_stops_periodic_packets_but_neither_polls_nor_detection() -> None
     pair.run(0.1)
     assert pair.a.reasons()[-1] == (State.DOWN, EXPIRED, State.UP)
     assert pair.a.since(ended)
+
+
+def test_demand_of_who_is_not_up_is_nothing() -> None:
+    pair = up()
+    pair.b.reaches_other = False
+    deliver(pair, demand=True, state=State.DOWN)
+    deliver(pair, demand=True, state=State.DOWN, final=True, desired_min_tx=3_000_000)
+    begin = pair.now
+    pair.run(8)
+    assert len(pair.a.since(begin)) >= 8
 
 
 def test_a_passive_end_waits_to_be_spoken_to() -> None:
@@ -367,6 +422,21 @@ def test_a_new_key_on_both_sides_is_taken_up() -> None:
     pair.watch(pair.b, mirrored(fresh))
     pair.run(3)
     assert (pair.a.state, len(pair.a.log)) == (State.UP, 2)
+    assert pair.a.octets[-1][24:27] == bytes([AuthenticationType.METICULOUS_KEYED_SHA1, 28, 2])
+
+
+def test_sequence_numbers_bind_for_twice_the_detection_time() -> None:
+    pair = up(replace(WATCH, authentication=Authentication(AuthenticationType.KEYED_SHA1, 1, b"secret")))
+    pair.b.reaches_other = False
+    pair.run(0.45)
+    assert pair.a.reasons()[-1] == (State.DOWN, EXPIRED, State.UP)
+    pair.b = End(pair.b.watch, 3)
+    pair.start(pair.b)
+    pair.run(0.01)
+    assert pair.a.sessions.drops == {DropReason.AUTHENTICATION_SEQUENCE: 1}
+    pair.run(2)
+    assert pair.a.sessions.drops == {DropReason.AUTHENTICATION_SEQUENCE: 1}
+    assert pair.a.state is State.UP
 
 
 def test_a_session_that_is_dropped_says_admin_down_once() -> None:
