@@ -2,8 +2,8 @@
 
 A turn takes what has come, BFD first, then a bounded number of frames from each link, and then does one piece of other
 work: one line of the daemon, or a batch of announcements and a step towards the filters that go with them. So nothing
-else is ever more than about a millisecond in the way of an answer. Announcements do not wait for filters: the sooner
-others know, the shorter nobody answers.
+else is ever more than about a millisecond in the way of an answer. Probes wait for the filters, which have to let their
+answers through; announcements do not: the sooner others know, the shorter nobody answers.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class Loop:
         self._lines: deque[bytes] = deque()
         self._buffer = LineBuffer()
         self._unsent = bytearray()
-        self._now = self._heard = clock()
+        self._before = self._now = self._heard = clock()
         self._silent = False
         self._group = Group(node, failures, self._now)
         self._watcher = Watcher(self._group, self._report)
@@ -89,7 +89,7 @@ class Loop:
         self._report(Ready(realtime))
         while self._open:
             ready = self._epoll.poll(self._timeout())
-            self._now = self._clock()
+            self._before, self._now = self._now, self._clock()
             self._keep_lease()
             self._notice_freeze()
             for fd, _ in sorted(ready, key=self._urgency):
@@ -131,7 +131,7 @@ class Loop:
 
     def _work(self) -> None:
         if (deadline := self._watcher.deadline()) is not None and deadline <= self._now:
-            self._lateness = max(self._lateness, self._now - deadline)
+            self._measure(deadline)
             self._meet(self._watcher.expire(self._now))
         if self._group_due is not None and self._group_due <= self._now:
             self._group.expire(self._now)
@@ -140,8 +140,10 @@ class Loop:
         if self._lines:
             self._obey(self._lines.popleft())
             return
-        if (deadline := self._announcer.deadline()) is not None and deadline <= self._now:
-            self._lateness = max(self._lateness, self._now - deadline)
+        deadline = self._announcer.deadline()
+        filtered = not self._stale and self._refreshing is None
+        if deadline is not None and deadline <= self._now and (filtered or not self._announcer.asks_next):
+            self._measure(deadline)
             self._perform(self._announcer.expire(self._now))
         if self._refreshing is not None:
             if next(self._refreshing, _REFRESHED) is _REFRESHED:
@@ -149,6 +151,11 @@ class Loop:
         elif self._stale:
             self._stale = False
             self._refreshing = self._refresh()
+
+    def _measure(self, deadline: float) -> None:
+        """How late it is; what was due before the last turn already waits for its batch and is not late."""
+        if deadline > self._before:
+            self._lateness = max(self._lateness, self._now - deadline)
 
     def _tell(self) -> None:
         if self._untold:

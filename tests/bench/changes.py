@@ -42,13 +42,18 @@ def _trial(place: Site, known: set[bytes], number: int) -> tuple[float, float]:
     name, mac = f"new-{number}", parse_mac(place.station.link.mac)
     with place.client.link.host.capture("eth0") as capture:
         then = state.put(place.state, name, state.service(name, "class-0", state.THOUSAND.nodes))
-        first = _await(capture, mac, lambda packet: packet.target_ip not in known, f"a first frame for {name}")
+        first = _await(capture, mac, lambda packet: _speaks_of_itself(packet, known), f"a first frame for {name}")
         address = first.octets[_TARGET_IP]
         announced = _await(capture, mac, lambda packet: packet.sender_ip == address, f"an announcement of {name}")
     known.add(address)
     (place.state / f"{name}.yaml").unlink()
     time.sleep(PAUSE)
     return first.time - then, announced.time - then
+
+
+def _speaks_of_itself(packet: ArpPacket, known: set[bytes]) -> bool:
+    """A probe or an announcement of a new address, and no question of the kernel for a host."""
+    return packet.sender_ip in (arp.UNSPECIFIED, packet.target_ip) and packet.target_ip not in known
 
 
 def _await(capture: Capture, mac: bytes, wanted: Callable[[ArpPacket], bool], what: str) -> Frame:

@@ -1,4 +1,4 @@
-"""A segment with one real mlbd, a client and, in name only, all the other nodes of a fleet."""
+"""A segment with one real mlbd, a client and all the other nodes of a fleet, of which only BFD is there."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from mlbd.proto.bfd.watch import Watch
 from tests.lab import Lab, Link, wait_for
 from tests.node import Node
+from tests.reflex.speaker import Speaker
 
 from . import state
 from .state import Fleet
 
 #: Numbers of hosts that are no nodes, beyond those of any fleet.
 _CLIENTS = 0xFF00
+SLOW = 1_000_000  # microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Site:
         self.node = Node(self.station.link.host)
         self.state = self.node.state
         state.write(self.state, fleet, suffix)
+        self._bring_to_life([number for number in range(2, fleet.nodes + 1) if fleet.are_together(1, number)])
         self.client = self.wire_client("client")
 
     def wire_client(self, name: str) -> Station:
@@ -72,6 +77,17 @@ class Site:
     def processes(self) -> list[int]:
         """mlbd and its reflex."""
         return self.node.host.pids()
+
+    def _bring_to_life(self, numbers: list[int]) -> None:
+        """One host with the addresses of them all, and a process that speaks BFD for them, as slowly as it goes."""
+        if not numbers:
+            return
+        addresses = [state.address_of(number)[0] for number in numbers]
+        link = self.lab.host("others").connect(
+            self.segment, "eth0", *(f"{each}/{state.PREFIXES[0]}" for each in addresses)
+        )
+        here = ip_address(self.station.ipv4)
+        Speaker(link.host, *(Watch("node-1", ip_address(each), here, link.index, SLOW, SLOW, 3) for each in addresses))
 
     def _all_held(self) -> bool:
         summary, nodes = self.node.get("summary"), self.node.get("nodes")

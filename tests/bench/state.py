@@ -49,6 +49,10 @@ class Fleet:
             addresses = 3 if self.several and number % 10 == 0 else 1
             yield f"service-{number}", service(f"service-{number}", f"class-{number % self.classes}", addresses)
 
+    def are_together(self, one: int, other: int) -> bool:
+        """Whether two nodes are of the same group."""
+        return one % self.groups == other % self.groups
+
     def _pools(self) -> Iterator[IPv4Network]:
         return _POOLS.subnets(prefixlen_diff=(self.classes - 1).bit_length())
 

@@ -200,6 +200,11 @@ class Announcer:
                     self._arm(vip)
         return actions
 
+    @property
+    def asks_next(self) -> bool:
+        """Whether what is due next is a probe: whose answers must be able to come through."""
+        return self.deadline() is not None and self._timers[0][2].state is State.PROBING
+
     def deadline(self) -> float | None:
         while self._timers and self._timers[0][0] != self._timers[0][2].due:
             heapq.heappop(self._timers)
@@ -240,7 +245,8 @@ class Announcer:
                 vip.handle(Event.UNCLAIMED, now)  # there is nobody to wait for
             return left
         if self._group.starting:
-            return False
+            # Nothing is taken yet; but a probe that was answered is over.
+            return vip.state is State.PROBING and vip.other is not None and vip.handle(Event.WAIT, now)
         if any(self._group.alive(node, vip.link) for node in self._before(vip)):
             vip.known, vip.other = True, None
             return vip.handle(Event.STAND_BY, now)
@@ -285,22 +291,21 @@ class Announcer:
 
     def _insist(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action] | None:
         """What is done to keep an address that is held here; None when it is to be yielded."""
-        group = self._group
+        group, claims = self._group, vip.contest(node, now)
         if node in self._before(vip):
-            if not (group.returned(node, vip.link, now) and group.settled(vip.link, now)):
+            if claims > 1 or not (group.returned(node, vip.link, now) and group.settled(vip.link, now)):
                 return None
-        else:
-            claims = vip.contest(now)
-            if claims > 1 and group.rejoined(vip.link, now):
-                return None
-            if claims >= DISPUTE and self._node > node:
-                vip.believe(node, now + TRUST, conceded=True)
-                return None
-            if claims >= DISPUTE:
-                return [Contested(vip.address, vip.link, mac, node, disputed=True)]
+        elif group.rejoined(vip.link, now):
+            return [] if claims == 1 else None
+        elif claims >= DISPUTE and (self._node > node or not group.alive(node, vip.link)):
+            vip.believe(node, now + TRUST, conceded=True)
+            return None
         if not vip.defend(now, INSIST_INTERVAL):
             return []
-        return [*self._frames(vip, Due.ANNOUNCEMENT), Contested(vip.address, vip.link, mac, node)]
+        return [
+            *self._frames(vip, Due.ANNOUNCEMENT),
+            Contested(vip.address, vip.link, mac, node, disputed=claims >= DISPUTE),
+        ]
 
     def _yield(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action]:
         yielded = vip.handle(Event.YIELD, now)

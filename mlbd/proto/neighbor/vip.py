@@ -16,7 +16,6 @@ from typing import Final
 from mlbd.proto.neighbor.link import Claim
 
 PROBE_COUNT: Final = 3
-PROBE_DELAY: Final = 0.02  # seconds to the first probe, until the filters let answers through
 PROBE_WAIT: Final = 0.1  # seconds in all; RFC 5227 1.1 has up to 7, too long for a Service that waits
 ANNOUNCE_ROUNDS: Final = 5
 ANNOUNCE_INTERVAL: Final = 1.1  # seconds; RFC 4861 7.2.6 wants 1 at least
@@ -120,7 +119,6 @@ class Vip:
 
     __slots__ = (
         "_conflicts",
-        "_contested",
         "_contests",
         "_defended",
         "_step",
@@ -143,8 +141,8 @@ class Vip:
         self.other: Other | None = None
         self._step = 0
         self._conflicts = 0
-        self._contests = 0
-        self._contested = self._defended = float("-inf")
+        self._contests: dict[str, tuple[int, float]] = {}
+        self._defended = float("-inf")
 
     @property
     def active(self) -> bool:
@@ -207,21 +205,23 @@ class Vip:
         self._defended = now
         return True
 
-    def contest(self, now: float) -> int:
-        """Counts a claim of a node that should not make it; how many there were without a pause."""
-        self._contests = self._contests + 1 if now - self._contested < PATIENCE else 1
-        self._contested = now
-        return self._contests
+    def contest(self, node: str, now: float) -> int:
+        """Counts the claims of a node that should not make them; how many there were without a pause."""
+        claims, at = self._contests.get(node, (0, now))
+        claims = claims + 1 if now - at < PATIENCE else 1
+        self._contests[node] = claims, now
+        return claims
 
     def _enter(self, state: State, now: float) -> None:
         self.state, self._step = state, 0
         match state:
             case State.PROBING:
-                self.due, self.known = now + PROBE_DELAY, False
+                self.due, self.known = now, False
             case State.WAITING:
                 self.due = self.other.until if self.other else now
             case State.HOLDING:
                 self.due, self.known, self.other, self._conflicts = now, True, None, 0
+                self._contests.clear()
             case State.LEAVING:
                 self.due = now + LEAVE_WAIT
             case State.CONFLICT:

@@ -13,12 +13,12 @@ from mlbd.proto.neighbor.group import Group
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.ndp import Advertisement, Solicitation
 from mlbd.proto.neighbor.responder import Packet
-from mlbd.proto.neighbor.vip import PROBE_DELAY, PROBE_WAIT, State
+from mlbd.proto.neighbor.vip import PROBE_WAIT, State
 
 OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("020000000099")
 ETH0, ETH1 = Link(2, "eth0", OURS), Link(3, "eth1", bytes.fromhex("020000000003"))
 VIP, VIP6 = ip_address("192.0.2.10"), ip_address("2001:db8::10")
-PROBED = PROBE_DELAY + PROBE_WAIT
+PROBED = PROBE_WAIT
 """Seconds until an address is held that nobody answers for."""
 
 
