@@ -135,6 +135,7 @@ class Loop:
             self._meet(self._watcher.expire(self._now))
         if self._group_due is not None and self._group_due <= self._now:
             self._group.expire(self._now)
+            self._watcher.learn()
             self._perform(self._announcer.review(self._now))
             self._group_due = self._group.deadline(self._now)
         if self._lines:

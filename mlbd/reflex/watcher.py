@@ -47,9 +47,12 @@ class Watcher:
     def look_after(self) -> None:
         """From time to time: opens what could not be opened before, learns MACs that changed."""
         self._transport.watch(self._watches)
-        for status in self._sessions.status():
-            if status.state is State.UP:
-                self._learn(status.watch)
+        self.learn()
+
+    def learn(self) -> None:
+        """The MACs of all nodes, also of those that are not seen: the kernel asks for them to send them our packets."""
+        for watch in self._watches:
+            self._learn(watch)
 
     def tell(self) -> None:
         """Reports every session that is not as it was when it was last reported."""
