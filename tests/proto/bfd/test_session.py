@@ -329,8 +329,8 @@ def test_demand_stops_periodic_packets_but_neither_polls_nor_detection() -> None
 def test_demand_of_who_is_not_up_is_nothing() -> None:
     pair = up()
     pair.b.reaches_other = False
-    deliver(pair, demand=True, state=State.DOWN)
-    deliver(pair, demand=True, state=State.DOWN, final=True, desired_min_tx=3_000_000)
+    for _ in range(3):
+        deliver(pair, demand=True, state=State.DOWN, desired_min_tx=3_000_000, final=True)
     begin = pair.now
     pair.run(8)
     assert len(pair.a.since(begin)) >= 8

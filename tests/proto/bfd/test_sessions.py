@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlbd.proto.bfd.packet import Diagnostic, DropReason, Packet, State, encode
 from mlbd.proto.bfd.session import Send
 from mlbd.proto.bfd.sessions import Arrival, Sessions
+from mlbd.proto.bfd.watch import Watch
 from tests.proto.bfd.pair import WATCH, A, B
 
 C, LL = ip_address("192.0.2.3"), ip_address("fe80::2")
@@ -118,20 +119,51 @@ def test_who_is_watched_while_all_are_admin_down_is_so_too() -> None:
     assert {status.state for status in machine.status()} == {State.DOWN}
 
 
+def bring_up(machine: Sessions, watch: Watch, now: float) -> None:
+    """And let its Poll Sequence end."""
+    arrival = Arrival(watch.remote, watch.local, watch.link, 255, multihop=watch.link == 0)
+    (discriminator,) = (status.local_discriminator for status in machine.status() if status.watch == watch)
+    init = DOWN._replace(state=State.INIT, required_min_rx=10_000, your_discriminator=discriminator)
+    machine.receive(encode(init), arrival, now)
+    for final in (True, False):
+        machine.receive(encode(init._replace(state=State.UP, final=final)), arrival, now)
+
+
+def due(machine: Sessions) -> float:
+    deadline = machine.deadline()
+    assert deadline is not None
+    return deadline
+
+
+@pytest.mark.parametrize("watch", WATCHES)
+def test_who_comes_up_is_served_before_the_others(watch: Watch) -> None:
+    machine = sessions()
+    bring_up(machine, watch, 0.01)
+    assert 0.08 < due(machine) <= 0.11
+
+
+@pytest.mark.parametrize("watch", WATCHES)
+def test_who_becomes_faster_is_served_before_the_others(watch: Watch) -> None:
+    machine = sessions()
+    for each in WATCHES:
+        bring_up(machine, each, 0.01)
+    faster = replace(watch, desired_min_tx=20_000)
+    machine.watch([faster if each is watch else each for each in WATCHES], 0.01)
+    assert 0.02 < due(machine) <= 0.03
+
+
 def test_everybody_is_served_in_time_whatever_came_meanwhile() -> None:
     """One deadline for all: driven only by it, no session is ever late or forgotten."""
     machine = sessions()
     chance = random.Random(1)
     now, sent = 0.0, Counter[int]()
     while now < 60:
-        due = machine.deadline()
-        assert due is not None
-        assert due > now
-        if chance.random() < 0.5 and now + 0.05 < due:
+        assert due(machine) > now
+        if chance.random() < 0.5 and now + 0.05 < due(machine):
             now += 0.05
             machine.receive(encode(DOWN), Arrival(B, A, chance.choice([2, 3]), 255), now)
             continue
-        now = due
+        now = due(machine)
         for action in machine.expire(now):
             if isinstance(action, Send):
                 sent[WATCHES.index(action.watch)] += 1
