@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,13 @@ from mlbd.model.desired import Desired
 from mlbd.model.reference import Reference
 from mlbd.model.status import (
     AddressStatus,
+    DrainStatus,
     LinkStatus,
     NodeStatus,
+    Presence,
     Problem,
     ServiceStatus,
+    SessionStatus,
     Severity,
     Status,
     VipState,
@@ -98,9 +102,15 @@ DESIRED = plan(WORLD, "node-1")
 
 
 def status_of(
-    desired: Desired, states: Mapping[str, VipState], message: str = "", *problems: Problem, reason: str = ""
+    desired: Desired,
+    states: Mapping[str, VipState],
+    message: str = "",
+    *problems: Problem,
+    reason: str = "",
+    holder: str | None = "",
 ) -> Status:
-    """As the daemon of node-1 would compose it, with these states of its addresses."""
+    """As the daemon of node-1 would compose it, with these states of its addresses; `holder` is the first in the order
+    unless another is given."""
     services = []
     for key, planned in desired.services.items():
         addresses = []
@@ -109,9 +119,10 @@ def status_of(
             order, text = vip.order if vip else (), str(slot.address)
             state = states.get(text, VipState.NONE)
             links = ("eth0",) if state is VipState.HOLDING else ()
-            holder = order[0] if order else None
+            first = order[0] if order else None
+            who = first if holder == "" else holder
             addresses.append(
-                AddressStatus(slot.index, slot.family, text, slot.pinned, holder, order, state, links, reason, message)
+                AddressStatus(slot.index, slot.family, text, slot.pinned, who, order, state, links, reason, message)
             )
         services.append(
             ServiceStatus(*key, str(planned.source), "Cluster", (), len(addresses), 0, True, tuple(addresses))
@@ -169,8 +180,8 @@ def test_a_service_from_its_file_to_the_frames() -> None:
     first, second = DESIRED.vips[next(vip for vip in DESIRED.vips if str(vip) == "192.0.2.11")].order
     assert chain["192.0.2.11"].splitlines() == [
         "It is the address of slot 0 of Service shop/web, pinned by network.deckhouse.io/load-balancer-ips.",
-        f"{first} stands first in its order and should hold it; should it die, the next that lives takes over: "
-        f"{second}.",
+        f"{first} stands first in its order and holds it.",
+        f"Should {first} die, {second} takes over.",
         "This node, node-1, holds it now: it answers ARP on eth0 with 02:00:5e:00:53:01.",
     ]
     assert first == "node-2"  # which it is not for node-1 to know of
@@ -220,12 +231,85 @@ def test_what_this_node_cannot_do_is_told_once_and_by_the_address() -> None:
     assert "02:00:5e:00:53:99" not in chain["Service shop/web"]
 
 
-@pytest.mark.parametrize(("state", "does"), [(VipState.HOLDING, "holds it"), (VipState.CONFLICT, "should hold it")])
-def test_only_what_is_held_is_said_to_be(state: VipState, does: str) -> None:
-    address, vip = next((str(address), vip) for address, vip in DESIRED.vips.items() if vip.order[0] == "node-1")
-    chain = told(address, status_of(DESIRED, {address: state}))
-    assert f"node-1 stands first in its order and {does}; should it die, " in chain[address]
-    assert vip.order[1:] == ("node-2",)
+HELD = "192.0.2.11"  # node-2 stands first for it, node-1 is its heir
+NOON = 1795348800.0
+DOWN = SessionStatus(
+    "node-2", "eth0", "192.0.2.1", "192.0.2.2", "down", "control detection time expired", since=NOON, detection=0.3
+)
+
+
+def seen(state: VipState, holder: str | None, presence: Presence, **changed: Any) -> Status:
+    """What node-1 knows of HELD and of node-2; `changed` are fields of the Status."""
+    status = status_of(DESIRED, {HELD: state}, holder=holder)
+    sessions = (DOWN,) if presence is Presence.DOWN else ()
+    one, two, three = status.nodes
+    nodes = one, dataclasses.replace(two, presence=presence, sessions=sessions), three
+    return dataclasses.replace(status, nodes=nodes, **changed)
+
+
+DRAIN = DrainStatus(NOON, "new fans", done=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        (
+            seen(VipState.STANDBY, "node-2", Presence.ALIVE),
+            "node-2 stands first in its order and holds it.\nShould node-2 die, node-1 takes over.",
+        ),
+        (
+            seen(VipState.STANDBY, "node-2", Presence.UNWATCHED),
+            "node-2 stands first in its order and should hold it, but is not watched.",
+        ),
+        (
+            seen(VipState.HOLDING, "node-1", Presence.DOWN),
+            "node-2 stands first in its order, but is down since 2026-11-22 12:00:00 UTC; so node-1 holds it.\n"
+            "Should node-1 die, nobody answers: no other can hold it now.",
+        ),
+        (
+            seen(VipState.HOLDING, "node-1", Presence.DRAINED),
+            "node-2 stands first in its order, but took itself out: it is drained or was stopped; so node-1 holds it.",
+        ),
+        (
+            seen(VipState.PROBING, "node-1", Presence.DOWN),
+            "node-2 stands first in its order, but is down since 2026-11-22 12:00:00 UTC; so node-1 should hold it.",
+        ),
+        (
+            seen(VipState.CONFLICT, None, Presence.DOWN),
+            "node-2 stands first in its order, but is down since 2026-11-22 12:00:00 UTC; "
+            "node-1 keeps silent: somebody else's host has it; so none of them holds it.\nThis node,",
+        ),
+        (
+            seen(VipState.STANDBY, None, Presence.DOWN, drain=DRAIN),
+            "node-1 is drained since 2026-11-22 12:00:00 UTC (new fans); so none of them holds it.\n"
+            "This node, node-1, is drained since 2026-11-22 12:00:00 UTC (new fans) and takes nothing.",
+        ),
+    ],
+)
+def test_who_holds_it_and_who_comes_after(status: Status, says: str) -> None:
+    assert says in told(HELD, status)[HELD]
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (VipState.WAITING, "came back too recently: it waits out its hold-down"),
+        (VipState.SILENT, "cannot announce it"),
+    ],
+)
+def test_why_this_node_does_not_hold_what_it_stands_first_for(state: VipState, why: str) -> None:
+    address = next(str(address) for address, vip in DESIRED.vips.items() if vip.order[0] == "node-1")
+    chain = told(address, status_of(DESIRED, {address: state}, holder="node-2"))[address]
+    assert f"node-1 stands first in its order, but {why}; so node-2 holds it.\n" in chain
+    heir = "node-1 takes over" if state is VipState.WAITING else "nobody answers"
+    assert f"Should node-2 die, {heir}" in chain
+
+
+def test_whom_nobody_follows() -> None:
+    alone = world_of(FILES.replace("{name: node-2, labels", "{name: node-2, annotations"))
+    desired = plan(alone, "node-1")
+    chain = told(HELD, status_of(desired, {HELD: VipState.HOLDING}), alone, desired)[HELD]
+    assert "node-1 stands first in its order and holds it.\nNo other node may hold it: " in chain
 
 
 def test_a_node_that_may_not_hold_it_says_so() -> None:
@@ -513,6 +597,55 @@ def test_nodes() -> None:
     ]
     assert "It holds nothing: it is labelled to be excluded." in told("Node node-3")["Node node-3"]
     assert "It stands first for no address." in told("node-3")["Node node-3"]
+
+
+def told_of_node(presence: Presence, *sessions: SessionStatus, drain: DrainStatus | None = None) -> list[str]:
+    """Of node-2, after the sentence that names its file."""
+    status = seen(VipState.STANDBY, "node-2", presence, drain=drain)
+    one, two, three = status.nodes
+    nodes = one, dataclasses.replace(two, sessions=sessions), three
+    return told("node-2", dataclasses.replace(status, nodes=nodes))["Node node-2"].splitlines()[1:]
+
+
+def test_a_node_and_the_sessions_to_it() -> None:
+    up = dataclasses.replace(DOWN, state="up", interval=0.1)
+    assert told_of_node(Presence.ALIVE, up)[:2] == [
+        "It is alive.",
+        "The BFD session on eth0 from 192.0.2.1 to 192.0.2.2 is up since 2026-11-22 12:00:00 UTC: a packet every "
+        "100 ms, silence of 300 ms is noticed.",
+    ]
+    hops = dataclasses.replace(DOWN, link="", remote_diagnostic="neighbor signaled session down")
+    assert told_of_node(Presence.DOWN, DOWN, hops)[:3] == [
+        "It is down: others hold its addresses.",
+        "The BFD session on eth0 from 192.0.2.1 to 192.0.2.2 is down since 2026-11-22 12:00:00 UTC: "
+        "control detection time expired.",
+        "The BFD session over several hops from 192.0.2.1 to 192.0.2.2 is down since 2026-11-22 12:00:00 UTC: "
+        "control detection time expired; it says neighbor signaled session down.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("presence", "drain", "says"),
+    [
+        (
+            Presence.DRAINED,
+            None,
+            "It took itself out, because it is drained or was stopped: others hold its addresses.",
+        ),
+        (Presence.UNWATCHED, None, "It is not watched and counts as alive: nobody takes over should it die."),
+        (Presence.UNWATCHED, DRAIN, "This node is drained and watches nobody."),
+        (Presence.APART, None, "It shares no class and no pool with this node, which does not watch it."),
+    ],
+)
+def test_a_node_that_is_not_known_to_live(presence: Presence, drain: DrainStatus | None, says: str) -> None:
+    assert told_of_node(presence, drain=drain)[0] == says
+
+
+def test_this_node_drained() -> None:
+    for done, does in ((True, "it answers"), (False, "soon it answers")):
+        drain = dataclasses.replace(DRAIN, done=done)
+        chain = told("node-1", dataclasses.replace(status_of(DESIRED, {}), drain=drain))["Node node-1"]
+        assert f"It is drained since 2026-11-22 12:00:00 UTC (new fans): {does} for no address." in chain
 
 
 def test_links() -> None:

@@ -2,7 +2,8 @@
 follows from World, Desired and Status, so it cannot disagree with what is done.
 
 services   a Service: its file, its class or pool, its count, its nodes
-addresses  an address: who asked, how it was found, who stands first, what this node does
+addresses  an address: who asked, how it was found, what this node does
+holders    an address: who holds it, why not the first in its order, who comes after
 places     a node, a link, a class or pool
 """
 

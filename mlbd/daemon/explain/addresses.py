@@ -13,7 +13,8 @@ from mlbd.model.reference import Key, Reference
 from mlbd.model.status import AddressStatus, VipState
 from mlbd.plan.requests import LOAD_BALANCER_IPS, annotation
 
-from .scene import Question, Scene, abridged, clause, sentence
+from .holders import explain_holder
+from .scene import Question, Scene, abridged, clause, drained, sentence
 
 
 def explain_address(scene: Scene, question: Question) -> Iterator[Section]:
@@ -81,22 +82,9 @@ def _why_this(service: Service, slot: Slot) -> str:
 def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[str]:
     if len(vip.services) > 1:
         yield f"It is shared by {abridged(f'Service {key}' for key in vip.services)}."
-    if not vip.order:
-        return
-    first, *others = vip.order
-    part = "holds it" if status is not None and _holds(scene, first, status) else "should hold it"
-    if others:
-        after = f"should it die, the next that lives takes over: {abridged(others)}"
-        yield f"{first} stands first in its order and {part}; {after}."
-    else:
-        yield f"{first} is the only node that may hold it; should it die, nobody answers."
-    if status is not None:
+    if vip.order and status is not None:
+        yield from explain_holder(scene, vip, status)
         yield _here(scene, vip, status)
-
-
-def _holds(scene: Scene, first: str, status: AddressStatus) -> bool:
-    """What is known: of other nodes only what they should do."""
-    return first == scene.status.node and status.state is VipState.HOLDING
 
 
 def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
@@ -111,11 +99,13 @@ def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
         case VipState.PROBING:
             return f"{me} asks whether somebody else has it, before it takes it."
         case VipState.WAITING:
-            return f"{me} came back only recently: another node of ours keeps it until the hold-down has passed."
+            return f"{me} takes it when it has been up for its hold-down, or when {status.holder} is lost."
         case VipState.LEAVING:
             return f"{me} gives it away, and answers until another node has announced it."
         case VipState.CONFLICT:
             return f"{me} keeps silent, because somebody else's host has it."
+        case VipState.STANDBY if scene.status.drain is not None:
+            return f"{me} is {drained(scene.status.drain)} and takes nothing."
         case VipState.STANDBY:
             return f"{me} stands by and answers when it is its turn."
         case VipState.SILENT:

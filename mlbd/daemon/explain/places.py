@@ -8,9 +8,9 @@ from mlbd.model.deckhouse import CLASS_KIND, MetalLoadBalancerClass, MetalLoadBa
 from mlbd.model.explanation import Section
 from mlbd.model.metallb import IPAddressPool
 from mlbd.model.reference import Key, Reference
-from mlbd.model.status import LinkStatus, NodeStatus, PoolStatus
+from mlbd.model.status import LinkStatus, NodeStatus, PoolStatus, Presence, SessionStatus
 
-from .scene import Question, Scene, abridged, clause, counted, sentence
+from .scene import Question, Scene, abridged, clause, counted, drained, moment, sentence
 
 #: More addresses than this nobody counts.
 _COUNTABLE = 1_000_000
@@ -27,6 +27,7 @@ def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
     yield from scene.file_of(Reference("Node", Key("", node.name)))
     if node.me:
         yield "It is the node that answers you."
+    yield from _presence(scene, node)
     if node.message:
         yield f"It holds nothing: {clause(node.message)}"
     has = f"Its classes and pools are {abridged(node.classes)}" if node.classes else "It is in no class and no pool"
@@ -36,6 +37,41 @@ def _of_node(scene: Scene, node: NodeStatus) -> Iterator[str]:
     yield f"It stands first for {abridged(first)}." if first else "It stands first for no address."
     yield f"It stands by for {counted(later, 'other')}." if later else "It stands by for no other."
     yield from scene.problems_of(f"Node {node.name}")
+
+
+def _presence(scene: Scene, node: NodeStatus) -> Iterator[str]:
+    drain = scene.status.drain
+    if node.me:
+        if drain is not None:
+            yield f"It is {drained(drain)}: {'it answers' if drain.done else 'soon it answers'} for no address."
+        return
+    match node.presence:
+        case Presence.ALIVE:
+            yield "It is alive."
+        case Presence.DOWN:
+            yield "It is down: others hold its addresses."
+        case Presence.DRAINED:
+            yield "It took itself out, because it is drained or was stopped: others hold its addresses."
+        case Presence.UNWATCHED if drain is not None:
+            yield "This node is drained and watches nobody."
+        case Presence.UNWATCHED:
+            yield "It is not watched and counts as alive: nobody takes over should it die."
+        case Presence.APART:
+            yield "It shares no class and no pool with this node, which does not watch it."
+    yield from map(_session, node.sessions)
+
+
+def _session(session: SessionStatus) -> str:
+    way = f"on {session.link}" if session.link else "over several hops"
+    ends = f"The BFD session {way} from {session.local} to {session.remote}"
+    if session.state == "up":
+        pace = (
+            f"a packet every {session.interval * 1000:.0f} ms, silence of {session.detection * 1000:.0f} ms is noticed"
+        )
+        return f"{ends} is up since {moment(session.since)}: {pace}."
+    said = f": {session.diagnostic}" if session.diagnostic else ""
+    other = f"; it says {session.remote_diagnostic}" if session.remote_diagnostic else ""
+    return f"{ends} is {session.state} since {moment(session.since)}{said}{other}."
 
 
 def explain_link(scene: Scene, question: Question) -> Iterator[Section]:

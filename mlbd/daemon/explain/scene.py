@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 from mlbd.model.deckhouse import CLASS_KIND
 from mlbd.model.desired import Desired, Slot
 from mlbd.model.reference import Key, Reference
-from mlbd.model.status import AddressStatus, Severity, Status
+from mlbd.model.status import AddressStatus, DrainStatus, NodeStatus, Presence, Severity, Status
 from mlbd.model.wording import listed
 from mlbd.model.world import World
 
@@ -49,6 +50,17 @@ class Scene:
         vip = self.desired.vips.get(slot.address) if slot.address is not None else None
         return vip is not None and bool(vip.order)
 
+    def node(self, name: str) -> NodeStatus | None:
+        return next((node for node in self.status.nodes if node.name == name), None)
+
+    def presence(self, name: str) -> Presence:
+        node = self.node(name)
+        return node.presence if node is not None else Presence.UNWATCHED
+
+    def lives(self, name: str) -> bool:
+        """As far as this node knows: whom nobody watches counts as alive."""
+        return self.presence(name) not in (Presence.DOWN, Presence.DRAINED)
+
     def problems_of(self, subject: str, told: Collection[str] = ()) -> list[str]:
         """Sentences, but for errors with a reason of `told`: the chain has them where it breaks."""
         found = (problem for problem in self.status.problems if problem.object == subject)
@@ -86,6 +98,15 @@ def sentence(text: str) -> str:
 def clause(text: str) -> str:
     """What may follow a colon and end a sentence."""
     return text if text.endswith(".") else f"{text}."
+
+
+def moment(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def drained(drain: DrainStatus) -> str:
+    """The clause for a node that is."""
+    return f"drained since {moment(drain.since)}{f' ({drain.reason})' if drain.reason else ''}"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
