@@ -94,16 +94,25 @@ class Facts:
         return {node: _presence(sessions) for node, sessions in by_node.items()}
 
     def lost(self, node: str) -> bool:
-        """Whether it has been out of sight for long enough to be told of: a start takes a moment."""
-        return any(session.peer == node and self.now - session.since > _MOMENT for session in self.sessions)
+        """Whether it has been out of sight for long enough to be told of: a start takes a moment. What this host itself
+        has no carrier for tells nothing of others."""
+        dark = {link.name for link in self.links if not (link.up and link.carrier)}
+        sessions = (session for session in self.sessions if session.peer == node and session.link not in dark)
+        return any(self.now - session.since > _MOMENT for session in sessions)
 
     def holder(self, vip: Vip) -> str | None:
-        """Who answers for it as far as this node knows: itself, or whom it waits for, or the first that lives."""
-        heard = self.heard(vip.address)
+        """Who answers for it as far as this node knows: itself, or whom it waits for, or the first that lives. None
+        also when it is somebody else's host."""
         if self.answering_links(vip.address):
             return self.settings.node
-        waited_for = next((change.node for change in heard.values() if change.node), None)
-        return waited_for or self._first_present(vip.order)
+        if waited_for := next((change.node for change in self.heard(vip.address).values() if change.node), None):
+            return waited_for
+        match self.vip_state(vip.address):
+            case VipState.CONFLICT:
+                return None
+            case VipState.SILENT:
+                return self.heir(vip)
+        return self._first_present(vip.order)
 
     def heir(self, vip: Vip) -> str | None:
         """Who answers for it if this node does not."""

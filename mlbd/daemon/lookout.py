@@ -48,33 +48,36 @@ class Lookout:
         self.problems += tuple(liveness.unwatched_problems(settings.node, lost, world.nodes, links))
         indexes = {link.name: link.index for link in links}
         interval = round(pace.interval * 1e6)
-        return Watches(
-            tuple(
-                Watch(
-                    peer=each.node,
-                    local=each.local,
-                    remote=each.remote,
-                    link=indexes[each.link] if each.link else 0,
-                    desired_min_tx=interval,
-                    required_min_rx=interval,
-                    multiplier=pace.multiplier,
-                    minimum_ttl=_GTSM_TTL if each.link else _ANY_TTL,
-                    authentication=self._key,
-                )
-                for each in found
-            ),
-            settings.hold_down,
+        watches = tuple(
+            Watch(
+                peer=each.node,
+                local=each.local,
+                remote=each.remote,
+                link=indexes[each.link] if each.link else 0,
+                desired_min_tx=interval,
+                required_min_rx=interval,
+                multiplier=pace.multiplier,
+                minimum_ttl=_GTSM_TTL if each.link else _ANY_TTL,
+                authentication=self._key,
+            )
+            for each in found
         )
+        paths = {watch.path for watch in watches}
+        self._states = {path: known for path, known in self._states.items() if path in paths}
+        return Watches(watches, settings.hold_down)
 
     def changed(self, report: SessionReport, now: float) -> bool:
-        """Whether the session came up or went down, or its other end took it down; `now` is the event loop's clock."""
+        """Whether the session came up or went down, or its other end took it down; `now` is the event loop's clock.
+        What a new reflex has not seen yet is not lost, nor is what this node took down itself."""
         path = report.remote, report.local, report.link
         before, _ = self._states.get(path, ("", 0.0))
         state = _told(report)
         if before == state:
             return False
         self._states[path] = state, now
-        return before != ""
+        if state == "up":
+            return before != ""
+        return before == "up" and report.ups > 0 and report.state != "admin-down"
 
     def sessions(
         self, reports: Mapping[Path, SessionReport], names: Mapping[int, str], now: float

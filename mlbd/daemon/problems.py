@@ -80,7 +80,7 @@ def obstacle(facts: Facts, claim: Claim) -> Refusal | None:
                 return Refusal("NoUsableInterface", _no_link([claim]))
             told = f"cannot announce {claim.address}: the reflex does not answer; `mlbctl status` tells why"
             return Refusal("ReflexFailed", told)
-    if facts.holder(facts.desired.vips[claim.address]) is None:
+    if facts.drain and facts.holder(facts.desired.vips[claim.address]) is None:
         told = f"cannot announce {claim.address}: all nodes that may hold it are down or drained: bring one back"
         return Refusal("NoNodeAlive", told)
     return None

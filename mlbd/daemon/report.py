@@ -73,7 +73,7 @@ def _address(facts: Facts, slot: Slot) -> AddressStatus:
     vip = facts.desired.vips.get(address) if address is not None else None
     claim = facts.desired.claims.get(address) if address is not None else None
     order = vip.order if vip else ()
-    state = facts.vip_state(claim.address) if claim else VipState.NONE
+    state = facts.vip_state(address) if address is not None else VipState.NONE
     refusal = slot.refusal or (obstacle(facts, claim) if claim else None)
     return AddressStatus(
         slot=slot.index,
