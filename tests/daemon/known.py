@@ -20,7 +20,7 @@ from mlbd.model.settings import Settings
 from mlbd.model.status import SessionStatus
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
-from mlbd.proto.control import VipChanged
+from mlbd.proto.control import SessionReport, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 from .objects import Manifest, balancer_class, node
@@ -86,3 +86,10 @@ def session(peer: str, state: str = "up", **changed: Any) -> SessionStatus:
     """On eth0, as it is since long before NOW."""
     known = SessionStatus(peer, "eth0", "192.0.2.11", "192.0.2.12", state, interval=0.1, detection=0.3, since=NOW - 600)
     return dataclasses.replace(known, **changed)
+
+
+def session_report(state: str, **changed: Any) -> SessionReport:
+    """What the reflex says of the session to node-2 on eth0, which it has seen."""
+    ends = ip_address("192.0.2.11"), ip_address("192.0.2.12")
+    said = SessionReport("node-2", 2, *ends, state, "", "down", "", 100_000, 300_000, ups=1, downs=0)
+    return dataclasses.replace(said, **changed)

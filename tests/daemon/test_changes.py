@@ -4,14 +4,14 @@ from ipaddress import ip_address
 
 import pytest
 
-from mlbd.daemon.changes import Change, link_changes, plan_changes, problem_changes, vip_change
+from mlbd.daemon.changes import Change, link_changes, plan_changes, problem_changes, session_change, vip_change
 from mlbd.model.link import Link, unusable
 from mlbd.model.status import Problem, Severity
 from mlbd.plan.plan import Plan
-from mlbd.proto.control import ConflictSeen, VipChanged
+from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged
 from mlbd.proto.neighbor.vip import State
 
-from .known import CLASS, ETH0, MAC, NODES, heard, planned
+from .known import CLASS, ETH0, MAC, NODES, heard, planned, session_report
 from .objects import EXCLUDED, IPS, node, service
 
 WEB = service("web", annotations={IPS: "192.0.2.100"})
@@ -111,6 +111,13 @@ def test_links(before: dict[str, object], after: dict[str, object], wanted: list
         (None, State.STANDBY, None),
         (State.PROBING, State.SILENT, None),
         (None, State.PROBING, None),
+        (State.HOLDING, State.LEAVING, None),
+        (State.LEAVING, State.HOLDING, None),
+        (State.LEAVING, State.STANDBY, "AddressWithdrawn"),
+        (State.HOLDING, State.WAITING, "AddressAwaited"),
+        (State.WAITING, State.WAITING, None),
+        (State.WAITING, State.HOLDING, "AddressAnnounced"),
+        (State.HOLDING, State.CONFLICT, "AddressConflict"),
     ],
 )
 def test_what_the_reflex_says_of_an_address(before: State | None, state: State, reason: str | None) -> None:
@@ -126,3 +133,51 @@ def test_whoever_claims_an_address_is_named() -> None:
         assert change is not None
         assert f"{MAC} on eth0" in change.message
         assert change.severity is Severity.WARNING
+
+
+def test_whom_this_node_waits_for_is_named() -> None:
+    change = vip_change(heard(str(ADDRESS), "eth0", State.WAITING, "node-2"), "shop/web", State.PROBING)
+    assert change is not None
+    assert change.message == "192.0.2.100 stays with node-2 on eth0 until this node has been up for its hold-down"
+
+
+@pytest.mark.parametrize(
+    ("node", "disputed", "reason", "severity"),
+    [
+        (None, False, "AddressDefended", Severity.WARNING),
+        ("node-2", False, "AddressDefended", None),
+        ("node-2", True, "AddressDisputed", Severity.WARNING),
+    ],
+)
+def test_claims_to_what_is_held_here(node: str | None, disputed: bool, reason: str, severity: Severity | None) -> None:
+    change = vip_change(ConflictSeen(ADDRESS, "eth0", MAC, node, disputed), "shop/web", None)
+    assert change is not None
+    assert (change.reason, change.severity, change.address) == (reason, severity, "192.0.2.100")
+    assert (node or MAC) in change.message and "on eth0" in change.message
+
+
+@pytest.mark.parametrize(
+    ("report", "link", "wanted"),
+    [
+        (session_report("up"), "eth0", ("NodeSeen", "node-2 is seen on eth0", None)),
+        (session_report("up"), "", ("NodeSeen", "node-2 is seen from 192.0.2.11 to 192.0.2.12", None)),
+        (
+            session_report("down", remote_state="admin-down"),
+            "eth0",
+            ("NodeLeft", "node-2 took itself out of the group: it is drained or was stopped", None),
+        ),
+        (
+            session_report("down", diagnostic="control detection time expired"),
+            "eth0",
+            (
+                "NodeLost",
+                "node-2 is not seen on eth0 any more (control detection time expired): others take its addresses",
+                Severity.WARNING,
+            ),
+        ),
+    ],
+)
+def test_nodes_that_come_and_go(report: SessionReport, link: str, wanted: tuple[str, str, Severity | None]) -> None:
+    change = session_change(report, link)
+    assert (change.reason, change.message, change.severity) == wanted
+    assert change.object == "Node node-2"

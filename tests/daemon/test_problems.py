@@ -10,11 +10,14 @@ from mlbd.daemon.facts import Facts
 from mlbd.daemon.problems import problems
 from mlbd.drivers.addresses import AddressesStatus
 from mlbd.drivers.firewall import FirewallStatus
+from mlbd.model.drain import Drain
 from mlbd.model.link import Link
-from mlbd.model.status import Problem, Severity
+from mlbd.model.settings import Liveness
+from mlbd.model.status import Problem, SessionStatus, Severity
+from mlbd.proto.control import ConflictSeen
 from mlbd.proto.neighbor.vip import State
 
-from .known import CLASS, ETH0, LO, MAC, NODES, facts
+from .known import CLASS, ETH0, LO, MAC, NODES, NOW, facts, session
 from .objects import COUNT, IPS, balancer_class, service
 
 ME, _ = NODES
@@ -116,3 +119,69 @@ def test_silence_matters_to_the_node_that_stands_first() -> None:
     )
     assert told(first) == [("Service shop/web", "NoUsableInterface")]
     assert told(second) == []
+
+
+def about_nodes(*sessions: SessionStatus, **changed: Any) -> list[tuple[str, str]]:
+    return told(facts(CLASS, *NODES, WEB, states={"192.0.2.100": State.STANDBY}, sessions=sessions, **changed))
+
+
+def test_a_node_that_is_down() -> None:
+    lost = session("node-2", "down")
+    assert about_nodes(lost) == [("Node node-2", "NodeDown")]
+    assert about_nodes(dataclasses.replace(lost, since=NOW - 1)) == [], "it may only just have come"
+    assert about_nodes(dataclasses.replace(lost, remote_state="admin-down")) == [], "it is drained"
+    assert about_nodes(lost, links=(LO, DOWN)) == [], "it is this host that has no link"
+    assert about_nodes(session("node-2")) == []
+
+
+def contested(*seen: ConflictSeen) -> list[Problem]:
+    return list(problems(facts(CLASS, ME, WEB, states={"192.0.2.100": State.HOLDING}, contests=seen)))
+
+
+def test_who_claims_what_is_held_here() -> None:
+    (problem,) = contested(ConflictSeen(ADDRESS, "eth0", MAC))
+    assert (problem.object, problem.reason, problem.severity) == (
+        "Service shop/web",
+        "AddressContested",
+        Severity.ERROR,
+    )
+    assert problem.message.startswith(f"cannot keep 192.0.2.100 to this node: {MAC} on eth0 claims it too; ")
+    (problem,) = contested(ConflictSeen(ADDRESS, "eth0", MAC, "node-2", disputed=True))
+    assert (problem.reason, problem.severity) == ("AddressDisputed", Severity.WARNING)
+    assert problem.message.startswith("cannot agree with node-2 on who holds 192.0.2.100: ")
+    assert contested(ConflictSeen(ADDRESS, "eth0", MAC, "node-2")) == [], "views differ for a moment"
+
+
+def paced(interval: float, *sessions: SessionStatus, **changed: Any) -> list[str]:
+    known = facts(CLASS, *NODES, sessions=sessions)
+    settings = dataclasses.replace(known.settings, liveness=Liveness(interval, 3))
+    reflex = dataclasses.replace(known.reflex, **changed)
+    return [problem.reason for problem in problems(dataclasses.replace(known, settings=settings, reflex=reflex))]
+
+
+def test_a_pace_that_an_ordinary_process_cannot_keep() -> None:
+    assert paced(0.02, session("node-2"), realtime=False) == ["NotRealtime"]
+    assert paced(0.1, session("node-2"), realtime=False) == []
+    assert paced(0.02, session("node-2"), realtime=True) == []
+    assert paced(0.02, realtime=False) == [], "nobody is watched"
+    assert paced(0.02, session("node-2"), realtime=False, ready=False) == [], "it has not said yet"
+
+
+def test_a_reflex_that_is_late() -> None:
+    assert paced(0.1, session("node-2"), worst_lateness=100_001) == ["Late"]
+    assert paced(0.1, session("node-2"), worst_lateness=100_000) == []
+    assert paced(0.1, worst_lateness=200_000) == []
+
+
+def test_an_address_that_nobody_is_left_for() -> None:
+    drained = facts(
+        CLASS,
+        *NODES,
+        WEB,
+        states={"192.0.2.100": State.STANDBY},
+        sessions=(session("node-2", "down"), session("node-2", "admin-down")),
+        drain=Drain(NOW, ""),
+    )
+    assert ("Service shop/web", "NoNodeAlive") in told(drained)
+    assert told(dataclasses.replace(drained, sessions=(session("node-2"),))) == []
+    assert told(dataclasses.replace(drained, drain=None)) == [("Node node-2", "NodeDown")], "this one takes it"
