@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlbd.model.settings import PACES, Pace
-from tests.lab import Lab
+from tests.lab import Lab, wait_for
 
 from .group import Group, group
 from .report import Row, Section
@@ -36,10 +36,12 @@ def measure() -> Section:
 
 
 def _soak(place: Group, pace: Pace, wrapper: tuple[str, ...] = ()) -> Iterator[Row]:
-    place.start(*wrapper, liveness=pace)
+    place.start(*wrapper, liveness=pace.value)
     for node in place.nodes:
         if node.get("status")["reflex"]["realtime"] == bool(wrapper):
             raise AssertionError(f"cannot soak: the reflex of {node.host.name} has the wrong scheduling class")
+    # The counters come once a second.
+    wait_for(lambda: _count(place).taken >= 2 * NODES, what="every address counted")
     before = _count(place)
     with busy_cores():
         late = max(_lateness(place))
