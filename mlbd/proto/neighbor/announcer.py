@@ -5,11 +5,12 @@ on serving behind the other. Nobody talks about it; every node draws the same co
 whom it sees. Where two see differently for a moment, the one that hears the other settles it:
 
 1. A claim of a node that stands before this one: this one yields at once, unless the other failed and came back only
-   just now. Then it says so by announcing again.
-2. A claim of a node that stands after this one: this one defends by announcing again. If it was itself cut off and the
-   other insists, it yields.
-3. Two nodes that go on insisting have different lists, which is somebody's mistake: the greater name yields, and both
-   say so.
+   just now. Then it says so by announcing again, and yields when the other insists: it was not cut off.
+2. A claim of a node that stands after this one: this one defends by announcing again. If it was itself cut off from
+   several others it yields, and lets them speak first.
+3. Two nodes that go on insisting have different lists, which is somebody's mistake: the greater name yields. Or the
+   other does not hear this one, which BFD knows: this one yields. It is told, and tried again when a list or a session
+   has changed, or after CONCESSION.
 4. A stranger's claim: defended at a limited rate (RFC 5227 2.4), and told.
 """
 
@@ -22,7 +23,7 @@ from typing import Final
 
 from mlbd.proto.neighbor import arp, frame, ndp
 from mlbd.proto.neighbor.arp import ArpPacket
-from mlbd.proto.neighbor.group import Group
+from mlbd.proto.neighbor.group import START_WINDOW, Group
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.ndp import Advertisement, Solicitation
 from mlbd.proto.neighbor.responder import Packet
@@ -221,6 +222,8 @@ class Announcer:
             vip = self._vips.get((address, link))
             if vip is None:
                 vip = self._vips[address, link] = Vip(claim, link)
+            elif vip.claim.order != claim.order:
+                vip.reclaim()
             vip.claim = claim
             actions += self._review(vip, now)
         return actions
@@ -256,7 +259,9 @@ class Announcer:
         other = vip.other
         if other is None or self._group.drained(other.node, vip.link):
             return True
-        return not (other.conceded or other.node in self._before(vip)) and self._group.settled(vip.link, now)
+        if now < other.conceded or other.node in self._before(vip):
+            return False
+        return self._group.settled(vip.link, now) and not self._group.returned(other.node, vip.link, now)
 
     def _others(self, vip: Vip) -> Iterator[str]:
         return (node for node in vip.claim.order if node != self._node)
@@ -269,11 +274,19 @@ class Announcer:
         if self._group.alive(node, vip.link):
             if vip.state is State.HOLDING:
                 # It may have missed the announcements: the two learn at once who goes on (rules 1 and 2).
-                vip.remind(now)
+                vip.remind(now + self._courtesy(vip, now))
                 self._arm(vip)
+            elif vip.other is not None and vip.other.node == node:
+                vip.reclaim()
         elif vip.other is not None and vip.other.node == node:
-            vip.other = None
+            # In the start window it may be about to come into sight again, and is asked then.
+            vip.other, vip.known = None, not self._group.starting
         return self._review(vip, now)
+
+    def _courtesy(self, vip: Vip, now: float) -> float:
+        """Seconds for which one that was cut off lets the others speak; of several such nodes the first in the list
+        speaks first, for whoever hears another yields."""
+        return START_WINDOW * (1 + len(self._before(vip))) if self._group.rejoined(vip.link, now) else 0.0
 
     def _hear(self, vip: Vip, node: str, mac: bytes, strength: Strength, now: float) -> list[Action]:
         if strength is Strength.ASKS:
@@ -296,23 +309,22 @@ class Announcer:
             if claims > 1 or not (group.returned(node, vip.link, now) and group.settled(vip.link, now)):
                 return None
         elif group.rejoined(vip.link, now):
-            return [] if claims == 1 else None
+            return None
         elif claims >= DISPUTE and (self._node > node or not group.alive(node, vip.link)):
-            vip.believe(node, now + TRUST, conceded=True)
+            vip.concede(node, now)
             return None
         if not vip.defend(now, INSIST_INTERVAL):
             return []
-        return [
-            *self._frames(vip, Due.ANNOUNCEMENT),
-            Contested(vip.address, vip.link, mac, node, disputed=claims >= DISPUTE),
-        ]
+        vip.announce_again(now)
+        self._arm(vip)
+        return [Contested(vip.address, vip.link, mac, node, disputed=claims >= DISPUTE)]
 
     def _yield(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action]:
         yielded = vip.handle(Event.YIELD, now)
         vip.believe(node, now + TRUST)
         entered = self._decide(vip, now) or yielded
         self._arm(vip)
-        disputed = vip.other is not None and vip.other.conceded
+        disputed = vip.other is not None and now < vip.other.conceded
         told: list[Action] = [Contested(vip.address, vip.link, mac, node, disputed=True)] if disputed else []
         return [*told, *(self._entered(vip) if entered else [])]
 

@@ -124,7 +124,10 @@ class Group:
         return (at := self._settles(link, now)) is not None and now >= at
 
     def rejoined(self, link: int, now: float) -> bool:
-        """Whether it was cut off from all others on that link, and has not been back for its hold-down."""
+        """Whether it was cut off from all others on that link, and has not been back for its hold-down. With a single
+        other node nobody can tell who was cut off."""
+        if link in self._cut_off:
+            return self._has_several(link)
         return link in self._rejoined and not self.settled(link, now)
 
     def deadline(self, now: float) -> float | None:
@@ -138,7 +141,7 @@ class Group:
         self._look_around(now)
 
     def _settles(self, link: int, now: float) -> float | None:
-        if (since := self._since.get(link)) is None:
+        if (since := self._since.get(link)) is None or (link in self._cut_off and self._has_several(link)):
             return None
         recent = sum(now - at < MEMORY for at in self._failures)
         return since + self._hold_down * (1 << min(max(0, recent - 1), MOST_DOUBLINGS))
@@ -161,12 +164,14 @@ class Group:
         if link not in self._cut_off:
             return
         self._cut_off.discard(link)
-        self._rejoined.add(link)
-        # With a single other node nobody can tell who was cut off, or whether it just died.
-        if sum(index == link for _, index in self._seen) > 1:
+        if self._has_several(link):
+            self._rejoined.add(link)
             self._away(link, now)
         else:
             self._since[link] = now
+
+    def _has_several(self, link: int) -> bool:
+        return sum(index == link for _, index in self._seen) > 1
 
     def _away(self, link: int, now: float) -> None:
         self._fail(now)

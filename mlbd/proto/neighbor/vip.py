@@ -9,7 +9,7 @@ Rules:
 5. In CONFLICT the address is probed again from time to time; only silence leads to HOLDING.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -28,6 +28,7 @@ LEAVE_WAIT: Final = 3.0  # seconds in which another node is to announce what thi
 TRUST: Final = 1.5 * REFRESH_INTERVAL  # seconds after its announcement in which another node is believed to hold
 PROBE_TRUST: Final = 1.0  # seconds after its probe
 PATIENCE: Final = 10.0  # seconds without a further claim after which a dispute is over
+CONCESSION: Final = 600.0  # seconds for which what was conceded is not claimed again
 
 
 class State(Enum):
@@ -106,12 +107,12 @@ ANSWERING: Final = (State.HOLDING, State.LEAVING)
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """The node of ours that was heard to hold the address, believed `until` then. `conceded`: both nodes insisted, and
-    this one gave in."""
+    """The node of ours that was heard to hold the address, believed `until` then. Both insisted and this one gave in:
+    `conceded` is when it may try again."""
 
     node: str
     until: float
-    conceded: bool = False
+    conceded: float = float("-inf")
 
 
 class Vip:
@@ -183,20 +184,30 @@ class Vip:
         self.handle(Event.UNCLAIMED, now)
         return None
 
-    def believe(self, node: str, until: float, conceded: bool = False) -> None:
-        """Another node of ours holds it; it needs no probe then."""
-        conceded = conceded or (self.other is not None and self.other.conceded and self.other.node == node)
-        self.other, self.known = Other(node, until, conceded), True
+    def believe(self, node: str, until: float) -> None:
+        """Another node of ours holds it; it needs no probe then. What was conceded to it stays so."""
+        before = self.other
+        self.other = replace(before, until=until) if before and before.node == node else Other(node, until)
+        self.known = True
         if self.state is State.WAITING:
             self.due = until
+
+    def concede(self, node: str, now: float) -> None:
+        """To stop a dispute."""
+        self.other = Other(node, now + TRUST, now + CONCESSION)
+
+    def reclaim(self) -> None:
+        """What was conceded may be claimed again: something has changed."""
+        if self.other is not None:
+            self.other = Other(self.other.node, self.other.until)
 
     def announce_again(self, now: float) -> None:
         """While HOLDING: the burst from its beginning, for a link or MAC that neighbours do not know yet."""
         self._step, self.due = 0, now
 
-    def remind(self, now: float) -> None:
-        """While HOLDING: one announcement now, for a node that has come back."""
-        self._step, self.due = max(self._step, ANNOUNCE_ROUNDS - 1), now
+    def remind(self, at: float) -> None:
+        """While HOLDING: one announcement then, for a node that has come back."""
+        self._step, self.due = max(self._step, ANNOUNCE_ROUNDS - 1), at
 
     def defend(self, now: float, interval: float) -> bool:
         """RFC 5227 2.4 (c): whether the address may be defended now, at most once in `interval` seconds."""

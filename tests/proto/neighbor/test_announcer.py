@@ -13,13 +13,11 @@ from mlbd.proto.neighbor.group import Group
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.ndp import Advertisement, Solicitation
 from mlbd.proto.neighbor.responder import Packet
-from mlbd.proto.neighbor.vip import PROBE_WAIT, State
+from mlbd.proto.neighbor.vip import State
 
 OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("020000000099")
 ETH0, ETH1 = Link(2, "eth0", OURS), Link(3, "eth1", bytes.fromhex("020000000003"))
 VIP, VIP6 = ip_address("192.0.2.10"), ip_address("2001:db8::10")
-PROBED = PROBE_WAIT
-"""Seconds until an address is held that nobody answers for."""
 
 
 class Clocked:
@@ -92,22 +90,22 @@ def advertisement(mac: bytes = THEIRS, flags: int = ndp.OVERRIDE) -> Packet:
 @pytest.mark.parametrize(
     ("address", "probe"), [(VIP, arp.probe(OURS, VIP.packed)), (VIP6, ndp.probe(OURS, VIP6.packed))]
 )
-def test_an_unknown_address_is_probed_three_times_within_120_ms(address: object, probe: bytes) -> None:
+def test_an_unknown_address_is_probed_three_times_within_100_ms(address: object, probe: bytes) -> None:
     it = Clocked(claim(address))
-    it.until(1000.1199)
+    it.until(1000.0999)
     assert it.states() == [State.PROBING]
     assert [send.frame for _, send in it.sent(announces=False)] == [probe] * 3
-    assert [round(at - 1000, 3) for at, _ in it.sent(announces=False)] == [0.02, 0.053, 0.087]
+    assert [round(at - 1000, 3) for at, _ in it.sent(announces=False)] == [0, 0.033, 0.067]
     assert not it.machine.held
-    it.until(1000.1201)
+    it.until(1000.1001)
     assert it.states() == [State.PROBING, State.HOLDING]
-    assert it.rounds() == [0.12]
+    assert it.rounds() == [0.1]
 
 
 def test_a_take_over_announces_at_once_five_times_and_holds() -> None:
     it = Clocked(claim())
     it.until(1006)
-    assert [round(at - 1000, 3) for at, _ in it.sent()] == [0.12, 0.12, 1.22, 1.22, 2.32, 2.32, 3.42, 3.42, 4.52, 4.52]
+    assert [round(at - 1000, 3) for at, _ in it.sent()] == [0.1, 0.1, 1.2, 1.2, 2.3, 2.3, 3.4, 3.4, 4.5, 4.5]
     assert [send.frame for _, send in it.sent()[:2]] == list(arp.announcements(OURS, VIP.packed))
     assert it.machine.held == {VIP.packed: frozenset([2])}
 

@@ -12,7 +12,7 @@ from mlbd.proto.neighbor.responder import respond_arp, respond_ndp
 
 LINK = Link(2, "eth0", bytes.fromhex("020000000001"))
 THEIRS = bytes.fromhex("020000000002")
-VIP, ASKER = bytes([192, 0, 2, 10]), bytes([192, 0, 2, 2])
+VIP, ASKER, OTHER = bytes([192, 0, 2, 10]), bytes([192, 0, 2, 2]), bytes([192, 0, 2, 3])
 VIP6, ASKER6 = b"\x20" + bytes(14) + b"\x10", b"\x20" + bytes(14) + b"\x02"
 HELD = {VIP: frozenset([2]), VIP6: frozenset([2])}
 
@@ -21,7 +21,7 @@ def request(to: bytes = BROADCAST, operation: int = arp.REQUEST, sender: bytes =
     return arp.encode(to, operation, THEIRS, sender, bytes(6), target)
 
 
-@pytest.mark.parametrize("frame", [request(), request(to=LINK.mac), request(sender=bytes(4)), request(sender=VIP)])
+@pytest.mark.parametrize("frame", [request(), request(to=LINK.mac), request(sender=bytes(4))])
 def test_arp_is_answered(frame: bytes) -> None:
     packet, answer = respond_arp(frame, LINK, HELD)
     assert packet is not None
@@ -35,7 +35,8 @@ def test_arp_is_answered(frame: bytes) -> None:
         (request(operation=arp.REPLY), DropReason.ARP_REPLY),
         (request(to=bytes.fromhex("020000000009")), DropReason.ETHERNET_DESTINATION),
         (request(to=bytes.fromhex("01005e000001")), DropReason.ETHERNET_DESTINATION),
-        (request(target=ASKER), DropReason.NOT_ANNOUNCED),
+        (request(sender=VIP), DropReason.ANNOUNCEMENT),
+        (request(target=OTHER), DropReason.NOT_ANNOUNCED),
     ],
 )
 def test_arp_is_not_answered(frame: bytes, reason: DropReason) -> None:
