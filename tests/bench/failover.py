@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 from mlbd.drivers.memory import NAME as MEMORY
 from tests.keepalived import Keepalived, ranks
-from tests.lab import Host, Lab
+from tests.lab import Lab
 from tests.node import Node
-from tests.traffic import serve
 
+from .acts import ANY, FAULTS, TOLD
 from .contest import Contest, Program
 from .group import Group, group
 from .report import Row, Section, percentile
@@ -31,50 +31,6 @@ HOLD_DOWN = "1s"
 VIRTUAL = tuple(f"198.19.255.{number}" for number in range(HOSTS)) + tuple(
     f"2001:2::ffff:{number}" for number in range(HOSTS)
 )
-
-
-def _power_on(program: Program) -> None:
-    program.host.power_on()
-    serve(program.host)
-    program.start()
-
-
-def _unplug(host: Host) -> None:
-    for link in host.links.values():
-        link.unplug()
-
-
-def _restart(program: Program) -> None:
-    program.stop()
-    program.start()
-
-
-def _mlbctl(*argv: str) -> Callable[[Program], None]:
-    def run(program: Program) -> None:
-        assert isinstance(program, Node)
-        done = program.mlbctl(*argv)
-        if done.returncode:
-            raise AssertionError(f"cannot {argv[0]} {program.host.name}: {done.stderr}")
-
-    return run
-
-
-#: What happens to a host, and what ends it.
-FAULTS: dict[str, tuple[Callable[[Host], None], Callable[[Program], None]]] = {
-    "power lost": (Host.power_off, _power_on),
-    "frozen": (Host.freeze, lambda program: program.host.thaw()),
-    "carrier lost": (_unplug, lambda program: program.host.power_on()),
-}
-#: What a node is told, and whether its addresses are at home afterwards, in this order.
-TOLD: dict[str, tuple[Callable[[Program], object], bool]] = {
-    "drain": (_mlbctl("drain"), False),
-    "undrain": (_mlbctl("undrain"), True),
-    "stop": (lambda program: program.stop(), False),
-    "start": (lambda program: program.start(), True),
-    "restart": (_restart, True),
-}
-#: What a program without orders can be told as well.
-ANY = ("stop", "start", "restart")
 
 
 @dataclass(slots=True)
