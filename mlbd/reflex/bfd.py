@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
-from itertools import chain
+from itertools import cycle, islice
 from typing import Final
 
 from mlbd.proto.bfd.sessions import Arrival
-from mlbd.proto.bfd.watch import Address, Path, Watch
+from mlbd.proto.bfd.watch import Address, Watch
 
 SINGLE_HOP_PORT: Final = 3784
 MULTI_HOP_PORT: Final = 4784
@@ -52,6 +52,8 @@ class Listener:
         except OSError:
             self._socket.close()
             raise
+        # Few sources send nearly everything.
+        self._arrival = lru_cache(maxsize=256)(self._make_arrival)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -65,7 +67,49 @@ class Listener:
         except OSError:
             return None
         ttl = int.from_bytes(ancillary[0][2], sys.byteorder) if ancillary else 0
-        return octets, Arrival(_address(source), self._local, self._link, ttl, self._link == 0)
+        return octets, self._arrival(source, ttl)
+
+    def _make_arrival(self, source: str, ttl: int) -> Arrival:
+        return Arrival(ip_address(source), self._local, self._link, ttl, self._link == 0)
+
+
+class Sender:
+    """Sends on one path, from a source port of its own.
+
+    Not connected: a connected socket reports that nobody listened to the packet before, and does not send.
+
+    Raises OSError when it cannot be opened.
+    """
+
+    def __init__(self, watch: Watch, ports: Iterable[int]) -> None:
+        self._to = _endpoint(watch.remote, _port(watch.link), watch.link)
+        self._socket = _open(watch.local, watch.link)
+        try:
+            _say_control_traffic(self._socket, watch.local.version)
+            self._bind_to_free_port(watch, ports)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def send(self, octets: bytes) -> bool:
+        """Whether the kernel took the packet."""
+        try:
+            self._socket.sendto(octets, self._to)
+        except OSError:
+            return False
+        return True
+
+    def _bind_to_free_port(self, watch: Watch, ports: Iterable[int]) -> None:
+        for port in ports:
+            try:
+                return self._socket.bind(_endpoint(watch.local, port, watch.link))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise OSError(errno.EADDRINUSE, "no source port is free")
 
 
 class Transport:
@@ -78,10 +122,9 @@ class Transport:
         self._epoll = select.epoll()
         self._listeners: dict[_Place, Listener] = {}
         self._by_fd: dict[int, Listener] = {}
-        self._senders: dict[Path, socket.socket] = {}
-        self._watched: set[Path] = set()
+        self._senders: dict[bytes, Sender] = {}
         self._problems: dict[str, str] = {}
-        self._next_port = 0
+        self._ports = cycle(_SOURCE_PORTS)
         self.counters: Counter[str] = Counter()
 
     def fileno(self) -> int:
@@ -95,15 +138,13 @@ class Transport:
         """Opens what is needed and not open, also what could not be opened before; closes the rest.
 
         To be called before the sessions are told, so that no answer to their first packets is missed. Their last
-        packets can be sent all the same.
+        packets can be sent all the same: what is opened for them is closed by the next call.
         """
-        places: set[_Place] = set()
-        self._watched = set()
-        for watch in watches:
-            places.add((watch.local, watch.link))
-            self._watched.add(watch.path)
-        for path in self._senders.keys() - self._watched:
-            self._senders.pop(path).close()
+        wanted = list(watches)
+        keys = {watch.key for watch in wanted}
+        places = {(watch.local, watch.link) for watch in wanted}
+        for key in self._senders.keys() - keys:
+            self._senders.pop(key).close()
         for place in self._listeners.keys() - places:
             self._close_listener(place)
         self._problems = {}
@@ -120,24 +161,15 @@ class Transport:
                 yield received
 
     def send(self, watch: Watch, octets: bytes) -> bool:
-        """Whether the kernel took the packet. What is not watched any more can say its last word."""
-        sent = self._send(watch, octets)
+        """Whether the kernel took the packet."""
+        sender = self._senders.get(watch.key) or self._open_sender(watch)
+        sent = sender is not None and sender.send(octets)
         self.counters["sent" if sent else "unsent"] += 1
-        if watch.path not in self._watched and (sender := self._senders.pop(watch.path, None)):
-            sender.close()
         return sent
 
     def problems(self) -> Mapping[str, str]:
         """By local address and port, why nothing is received there."""
         return self._problems
-
-    def _send(self, watch: Watch, octets: bytes) -> bool:
-        try:
-            sender = self._senders.get(watch.path) or self._open_sender(watch)
-            sender.sendto(octets, _endpoint(watch.remote, _port(watch.link), watch.link))
-        except OSError:
-            return False
-        return True
 
     def _open_listener(self, place: _Place) -> None:
         try:
@@ -158,32 +190,14 @@ class Transport:
         subject = f"{local} port {_port(link)}"
         self._problems[subject] = f"cannot listen for BFD on {subject}: {_reason(error)}"
 
-    def _open_sender(self, watch: Watch) -> socket.socket:
-        """With a source port of its own in the range of RFC 5881 4.
-
-        Not connected: a connected socket reports that nobody listened to the packet before, and does not send.
-        """
-        sender = _open(watch.local, watch.link)
-        try:
-            _say_control_traffic(sender, watch.local.version)
-            self._bind_to_free_port(sender, watch)
-        except OSError:
-            sender.close()
-            raise
-        self._senders[watch.path] = sender
-        return sender
-
-    def _bind_to_free_port(self, sender: socket.socket, watch: Watch) -> None:
+    def _open_sender(self, watch: Watch) -> Sender | None:
         """The ports are taken in turn, so that no two sessions have the same."""
-        first = self._next_port
-        for index in chain(range(first, len(_SOURCE_PORTS)), range(first)):
-            self._next_port = (index + 1) % len(_SOURCE_PORTS)
-            try:
-                return sender.bind(_endpoint(watch.local, _SOURCE_PORTS[index], watch.link))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise
-        raise OSError(errno.EADDRINUSE, "no source port is free")
+        try:
+            sender = Sender(watch, islice(self._ports, len(_SOURCE_PORTS)))
+        except OSError:
+            return None
+        self._senders[watch.key] = sender
+        return sender
 
 
 def _open(local: Address, link: int) -> socket.socket:
@@ -214,14 +228,10 @@ def _port(link: int) -> int:
     return SINGLE_HOP_PORT if link else MULTI_HOP_PORT
 
 
-@lru_cache(maxsize=1024)
 def _endpoint(address: Address, port: int, link: int) -> tuple[str, int] | tuple[str, int, int, int]:
     if address.version == 4:
         return str(address), port
     return str(address), port, 0, link if address.is_link_local else 0
-
-
-_address = lru_cache(maxsize=1024)(ip_address)
 
 
 def _reason(error: OSError) -> str:

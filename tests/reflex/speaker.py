@@ -72,19 +72,17 @@ def _plain(watch: Watch) -> dict[str, Any]:
     plain = asdict(watch) | {"local": str(watch.local), "remote": str(watch.remote)}
     if watch.authentication:
         plain["authentication"]["key"] = watch.authentication.key.decode()
+    del plain["key"]
     return plain
 
 
 def _watch(plain: dict[str, Any]) -> Watch:
-    watch = Watch(**plain)
-    secret = plain["authentication"]
-    return replace(
-        watch,
-        local=ip_address(plain["local"]),
-        remote=ip_address(plain["remote"]),
-        authentication=secret
-        and Authentication(AuthenticationType(secret["type"]), secret["key_id"], secret["key"].encode()),
-    )
+    secret = plain.pop("authentication")
+    watch = Watch(**plain | {name: ip_address(plain[name]) for name in ("local", "remote")})
+    if secret is None:
+        return watch
+    key = Authentication(AuthenticationType(secret["type"]), secret["key_id"], secret["key"].encode())
+    return replace(watch, authentication=key)
 
 
 def _tell(line: dict[str, Any]) -> None:

@@ -200,5 +200,7 @@ def test_nothing_stays_open(ends: Ends) -> None:
     ends.watch(*ends.all)
     assert sockets() == 2 * len(ends.all)
     ends.watch()
+    assert sockets() == 0
     assert ends.send(ends.single)
+    ends.watch()
     assert sockets() == 0

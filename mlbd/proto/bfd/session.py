@@ -1,7 +1,7 @@
 """One BFD session: asynchronous mode, without Echo and without Demand of our own (RFC 5880).
 
-Times are seconds on the caller's clock. Deadlines are worked out when asked for, so that a packet that changes nothing
-moves the Detection Time for the price of one assignment.
+Times are seconds on the caller's clock. Nearly every packet says what the last one said: `repeat` takes it for the
+price of a comparison, and the Detection Time moves by one assignment, as deadlines are worked out when asked for.
 """
 
 from collections.abc import Callable
@@ -53,6 +53,7 @@ class Session:
         "_remote_demand",
         "_sent",
         "_sent_at",
+        "_steady",
         "diagnostic",
         "downs",
         "dropped",
@@ -83,6 +84,7 @@ class Session:
         self._lost = False
         self._sent: Packet | None = None
         self._sent_at = 0.0
+        self._steady: Packet | None = None  # the last packet received, if nothing followed from it
         self._interval: int | None = None
         self._due: float | None = None
 
@@ -91,7 +93,7 @@ class Session:
 
     def reconfigure(self, watch: Watch, now: float) -> list[Action]:
         """Goes on under another watch of the same path."""
-        before, self.watch = self.watch, watch
+        before, self.watch, self._steady = self.watch, watch, None
         if before.authentication != watch.authentication:
             self._authenticator = self._make_authenticator()
         return self._follow(now)
@@ -110,6 +112,14 @@ class Session:
             return self._authenticator.refuse(packet, octets)
         return DropReason.AUTHENTICATION_UNEXPECTED if packet.authentication else None
 
+    def repeat(self, packet: Packet, now: float) -> bool:
+        """Whether the packet is the last one once more and nothing can follow from it; else it is for `receive`."""
+        if packet != self._steady:
+            return False
+        self.received += 1
+        self._heard = now
+        return True
+
     def receive(self, packet: Packet, now: float) -> list[Action]:
         """A packet that `refuse` does not refuse; the order is that of 6.8.6."""
         self.received += 1
@@ -124,7 +134,9 @@ class Session:
             actions.append(self._changed())
         if packet.poll and self.state is not State.ADMIN_DOWN:
             actions.append(self._answer_poll())
-        return actions + self._follow(now)
+        actions += self._follow(now)
+        self._steady = None if actions else packet
+        return actions
 
     def expire(self, now: float) -> list[Action]:
         actions: list[Action] = []
@@ -162,7 +174,7 @@ class Session:
             if self._authenticator is not None:
                 self._authenticator.forget()
             return []
-        self._lost = True
+        self._lost, self._steady = True, None
         self.remote_discriminator = 0
         self.negotiation.lose()
         return self._handle(Event.DETECTION_TIME_EXPIRED)
@@ -172,6 +184,7 @@ class Session:
         if found is None:
             return []
         before, (self.state, diagnostic) = self.state, found
+        self._steady = None
         if diagnostic is not None:
             self.diagnostic = diagnostic
         self.ups += self.state is State.UP
@@ -196,15 +209,17 @@ class Session:
     def _transmit(self, now: float) -> Send:
         self._sent_at = now
         self._schedule()
-        return self._send(self._contents()._replace(poll=self.negotiation.poll is Poll.POLLING))
+        return self._send(poll=self.negotiation.poll is Poll.POLLING)
 
     def _answer_poll(self) -> Send:
         """The Final, whenever the next periodic packet is due (6.8.7), and without the Poll bit (6.5)."""
-        return self._send(self._contents()._replace(final=True))
+        return self._send(final=True)
 
-    def _send(self, packet: Packet) -> Send:
+    def _send(self, poll: bool = False, final: bool = False) -> Send:
         self.sent += 1
-        self._sent = self._contents()
+        self._sent = packet = self._contents()
+        if poll or final:
+            packet = packet._replace(poll=poll, final=final)
         return Send(self.watch, encode(packet) if self._authenticator is None else self._authenticator.seal(packet))
 
     def _contents(self) -> Packet:

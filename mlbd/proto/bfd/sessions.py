@@ -3,12 +3,12 @@
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from mlbd.proto.bfd.packet import Diagnostic, DropReason, Packet, State, decode
 from mlbd.proto.bfd.session import Action, Send, Session
-from mlbd.proto.bfd.watch import Address, Path, Watch
+from mlbd.proto.bfd.watch import Address, Watch, packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,10 @@ class Arrival:
     ttl: int
     multihop: bool = False
 
-    @property
-    def path(self) -> Path:
-        return self.source, self.local, 0 if self.multihop else self.link
+    key: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", packed((self.source, self.local, 0 if self.multihop else self.link)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Sessions:
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._by_path: dict[Path, Session] = {}
+        self._by_key: dict[bytes, Session] = {}
         self._by_discriminator: dict[int, Session] = {}
         self._disabled = False
         self._timers: list[tuple[float, int, Session]] = []
@@ -63,12 +64,12 @@ class Sessions:
 
     def watch(self, watches: Iterable[Watch], now: float) -> list[Action]:
         """Replaces the whole set. Who is not watched any more is told so once, by AdminDown."""
-        wanted = {watch.path: watch for watch in watches}
+        wanted = {watch.key: watch for watch in watches}
         actions: list[Action] = []
-        for path in self._by_path.keys() - wanted.keys():
-            actions += self._end(path, now)
-        for path, watch in wanted.items():
-            session = self._by_path.get(path)
+        for key in self._by_key.keys() - wanted.keys():
+            actions += self._end(key, now)
+        for key, watch in wanted.items():
+            session = self._by_key.get(key)
             if session is None:
                 actions += self._begin(watch, now)
             elif session.watch != watch:
@@ -80,7 +81,7 @@ class Sessions:
         """Takes all sessions to AdminDown, also those that are still to come, or back."""
         self._disabled = down
         actions: list[Action] = []
-        for session in self._by_path.values():
+        for session in self._by_key.values():
             actions += session.disable(now) if down else session.enable(now)
             self._arm(session)
         return actions
@@ -98,6 +99,8 @@ class Sessions:
         if reason is not None:
             self.drops[reason] += 1
             session.dropped += 1
+            return []
+        if session.repeat(packet, now):
             return []
         actions = session.receive(packet, now)
         self._arm(session)
@@ -128,17 +131,17 @@ class Sessions:
         return None
 
     def status(self) -> list[SessionStatus]:
-        return [_status(session) for session in self._by_path.values()]
+        return [_status(session) for session in self._by_key.values()]
 
     def _begin(self, watch: Watch, now: float) -> list[Action]:
         session = Session(watch, self._new_discriminator(), self._random)
-        self._by_path[watch.path] = self._by_discriminator[session.local_discriminator] = session
+        self._by_key[watch.key] = self._by_discriminator[session.local_discriminator] = session
         actions = session.disable(now) if self._disabled else session.start(now)
         self._arm(session)
         return actions
 
-    def _end(self, path: Path, now: float) -> list[Action]:
-        session = self._by_path.pop(path)
+    def _end(self, key: bytes, now: float) -> list[Action]:
+        session = self._by_key.pop(key)
         del self._by_discriminator[session.local_discriminator]
         self._armed.pop(session, None)
         return [action for action in session.disable(now) if isinstance(action, Send)]
@@ -150,12 +153,12 @@ class Sessions:
 
     def _find(self, packet: Packet, arrival: Arrival) -> Session | DropReason:
         if packet.your_discriminator == 0:
-            return self._by_path.get(arrival.path, DropReason.NO_SESSION)
+            return self._by_key.get(arrival.key, DropReason.NO_SESSION)
         session = self._by_discriminator.get(packet.your_discriminator)
         if session is None:
             return DropReason.NO_SESSION
         # The discriminator alone would let one path vouch for another.
-        return session if session.watch.path == arrival.path else DropReason.ANOTHER_PATH
+        return session if session.watch.key == arrival.key else DropReason.ANOTHER_PATH
 
     def _arm(self, session: Session) -> None:
         """A timer that is too early is left where it is: `deadline` corrects it when its time comes."""
