@@ -160,8 +160,14 @@ def test_a_node_that_leaves_the_files_leaves_its_addresses(lab: Lab) -> None:
         assert gone.problem("NodeUnknown")["object"] == "Node node-3"
         wait_for(lambda: not gone.holds(), what="its end")
         for address in web:
-            (holder,) = (node for node in trio.nodes if address in node.holds())
-            trio.asker.wait_for_holder(address, holder.mac)
+            holders = wait_for(lambda address=address: only(trio, address), what=f"one holder of {address}")
+            trio.asker.wait_for_holder(address, holders[0].mac)
+
+
+def only(nodes: Cluster, address: str) -> list[Daemon]:
+    """Its holder, if it is one."""
+    holders = [node for node in nodes.nodes if address in node.holds()]
+    return holders if len(holders) == 1 else []
 
 
 @pytest.fixture
