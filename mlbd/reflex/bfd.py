@@ -48,7 +48,7 @@ class Listener:
                 self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
             else:
                 self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
-            self._socket.bind(_endpoint(local, _port(link), link))
+            self._socket.bind(_endpoint(local, _port(link)))
         except OSError:
             self._socket.close()
             raise
@@ -82,7 +82,7 @@ class Sender:
     """
 
     def __init__(self, watch: Watch, ports: Iterable[int]) -> None:
-        self._to = _endpoint(watch.remote, _port(watch.link), watch.link)
+        self._to = _endpoint(watch.remote, _port(watch.link))
         self._socket = _open(watch.local, watch.link)
         try:
             _say_control_traffic(self._socket, watch.local.version)
@@ -105,7 +105,7 @@ class Sender:
     def _bind_to_free_port(self, watch: Watch, ports: Iterable[int]) -> None:
         for port in ports:
             try:
-                return self._socket.bind(_endpoint(watch.local, port, watch.link))
+                return self._socket.bind(_endpoint(watch.local, port))
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     raise
@@ -228,10 +228,9 @@ def _port(link: int) -> int:
     return SINGLE_HOP_PORT if link else MULTI_HOP_PORT
 
 
-def _endpoint(address: Address, port: int, link: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    if address.version == 4:
-        return str(address), port
-    return str(address), port, 0, link if address.is_link_local else 0
+def _endpoint(address: Address, port: int) -> tuple[str, int]:
+    """Without the scope of a link-local address: the socket is bound to the link."""
+    return str(address), port
 
 
 def _reason(error: OSError) -> str:

@@ -10,8 +10,6 @@ _RTM_GETNEIGH: Final = 30
 _NLM_F_REQUEST: Final = 1
 _NDA_DST: Final = 1
 _NDA_LLADDR: Final = 2
-_NUD_INCOMPLETE: Final = 0x01
-_NUD_FAILED: Final = 0x20
 
 _HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")  # ndmsg: family, ifindex, state, flags, type
@@ -20,7 +18,8 @@ _ANSWER_OCTETS: Final = 4096
 
 
 def neighbour(index: int, address: IPv4Address | IPv6Address) -> bytes | None:
-    """The MAC of the address on the link with that ifindex; None when the kernel does not know it.
+    """The MAC of the address on the link with that ifindex; None when the kernel does not know it, or no longer: it
+    tells none of an entry that is incomplete or failed.
 
     Raises OSError when no netlink socket can be had.
     """
@@ -36,9 +35,6 @@ def neighbour(index: int, address: IPv4Address | IPv6Address) -> bytes | None:
 def _mac(answer: bytes) -> bytes | None:
     _, kind, *_ = _HEADER.unpack_from(answer)
     if kind != _RTM_NEWNEIGH:
-        return None
-    _, _, state, _, _ = _NEIGHBOUR.unpack_from(answer, _HEADER.size)
-    if state & (_NUD_INCOMPLETE | _NUD_FAILED):
         return None
     return _attribute(answer[_HEADER.size + _NEIGHBOUR.size :], _NDA_LLADDR)
 
