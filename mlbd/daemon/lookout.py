@@ -28,7 +28,7 @@ class Lookout:
     def __init__(self) -> None:
         self.problems: tuple[Problem, ...] = ()
         self._key: Authentication | None = None
-        self._states: dict[Path, tuple[str, float]] = {}
+        self._seen: dict[Path, tuple[bool, float]] = {}
 
     def watches(
         self, settings: Settings, world: World, desired: Plan, links: Sequence[Link], usable: set[str]
@@ -63,21 +63,21 @@ class Lookout:
             for each in found
         )
         paths = {watch.path for watch in watches}
-        self._states = {path: known for path, known in self._states.items() if path in paths}
+        self._seen = {path: known for path, known in self._seen.items() if path in paths}
         return Watches(watches, settings.hold_down)
 
     def changed(self, report: SessionReport, now: float) -> bool:
         """Whether the session came up or went down, or its other end took it down; `now` is the event loop's clock.
         What a new reflex has not seen yet is not lost, nor is what this node took down itself."""
         path = report.remote, report.local, report.link
-        before, _ = self._states.get(path, ("", 0.0))
-        state = _told(report)
-        if before == state:
+        before, _ = self._seen.get(path, (None, 0.0))
+        seen = report.state == "up"  # init is on the way there: nobody is told of it
+        if before is seen:
             return False
-        self._states[path] = state, now
-        if state == "up":
-            return before != ""
-        return before == "up" and report.ups > 0 and report.state != "admin-down"
+        self._seen[path] = seen, now
+        if seen:
+            return before is not None
+        return before is True and report.ups > 0 and report.state != "admin-down"
 
     def sessions(
         self, reports: Mapping[Path, SessionReport], names: Mapping[int, str], now: float
@@ -85,7 +85,7 @@ class Lookout:
         """`names` of links by ifindex."""
         wall = time.time()
         for path, report in reports.items():
-            _, since = self._states.get(path, ("", now))
+            _, since = self._seen.get(path, (False, now))
             yield SessionStatus(
                 peer=report.peer,
                 link=names.get(report.link, ""),
@@ -111,10 +111,3 @@ class Lookout:
         except KeyUnreadable as error:
             return Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")
         return None
-
-
-def _told(report: SessionReport) -> str:
-    """Init is on the way up: nobody is told of it."""
-    if report.state == "up":
-        return "up"
-    return "left" if report.remote_state == "admin-down" else "down"

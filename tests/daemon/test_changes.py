@@ -156,6 +156,9 @@ def test_claims_to_what_is_held_here(node: str | None, disputed: bool, reason: s
     assert (node or MAC) in change.message and "on eth0" in change.message
 
 
+WARNING = Severity.WARNING
+
+
 @pytest.mark.parametrize(
     ("report", "link", "wanted"),
     [
@@ -167,12 +170,17 @@ def test_claims_to_what_is_held_here(node: str | None, disputed: bool, reason: s
             ("NodeLeft", "node-2 took itself out of the group: it is drained or was stopped", None),
         ),
         (
+            session_report("down"),
+            "eth0",
+            ("NodeLost", "node-2 is not seen on eth0 any more (no reason given): others take its addresses", WARNING),
+        ),
+        (
             session_report("down", diagnostic="control detection time expired"),
             "eth0",
             (
                 "NodeLost",
                 "node-2 is not seen on eth0 any more (control detection time expired): others take its addresses",
-                Severity.WARNING,
+                WARNING,
             ),
         ),
     ],

@@ -241,7 +241,7 @@ DOWN = SessionStatus(
 def seen(state: VipState, holder: str | None, presence: Presence, **changed: Any) -> Status:
     """What node-1 knows of HELD and of node-2; `changed` are fields of the Status."""
     status = status_of(DESIRED, {HELD: state}, holder=holder)
-    sessions = (DOWN,) if presence is Presence.DOWN else ()
+    sessions = (dataclasses.replace(DOWN, since=NOON - 60), DOWN) if presence is Presence.DOWN else ()
     one, two, three = status.nodes
     nodes = one, dataclasses.replace(two, presence=presence, sessions=sessions), three
     return dataclasses.replace(status, nodes=nodes, **changed)
@@ -268,7 +268,8 @@ DRAIN = DrainStatus(NOON, "new fans", done=True)
         ),
         (
             seen(VipState.HOLDING, "node-1", Presence.DRAINED),
-            "node-2 stands first in its order, but took itself out: it is drained or was stopped; so node-1 holds it.",
+            "node-2 stands first in its order, but took itself out: it is drained or was stopped; so node-1 holds it.\n"
+            "Should node-1 die, nobody answers: no other can hold it now.",
         ),
         (
             seen(VipState.PROBING, "node-1", Presence.DOWN),

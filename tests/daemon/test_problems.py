@@ -119,6 +119,17 @@ def test_silence_matters_to_the_node_that_stands_first() -> None:
     )
     assert told(first) == [("Service shop/web", "NoUsableInterface")]
     assert told(second) == []
+    assert told(dataclasses.replace(first, drain=Drain(NOW, ""))) == [], "it holds nothing, by order"
+    cut_off = facts(
+        CLASS,
+        *NODES,
+        WEB,
+        states={"192.0.2.100": State.SILENT},
+        sessions=(session("node-2", "down"),),
+        links=(LO, DOWN),
+    )
+    assert cut_off.desired.claims[ADDRESS].order[0] == "node-2"
+    assert told(cut_off) == [], "what others do is not to be seen from here"
 
 
 def about_nodes(*sessions: SessionStatus, **changed: Any) -> list[tuple[str, str]]:

@@ -5,14 +5,16 @@ from ipaddress import ip_address
 
 import mlbd
 from mlbd.daemon.report import compose
-from mlbd.model.status import DirectoryStatus, ReflexStatus, ServiceStatus, VipState
+from mlbd.model.drain import Drain
+from mlbd.model.status import DirectoryStatus, DrainStatus, Presence, ReflexStatus, ServiceStatus, VipState
 from mlbd.proto.neighbor.vip import State
 
-from .known import CLASS, MAC, NODES, facts
+from .known import CLASS, MAC, NODES, facts, session
 from .objects import COUNT, EXCLUDED, IPS, Manifest, node, service
 
 ME, _ = NODES
-WEB = service("web", ports=(80, 443), annotations={IPS: "192.0.2.100"})
+TEXT = "192.0.2.100"
+WEB = service("web", ports=(80, 443), annotations={IPS: TEXT})
 
 
 def web(*manifests: Manifest, state: State | None = State.HOLDING) -> ServiceStatus:
@@ -125,6 +127,37 @@ def test_nodes() -> None:
     assert (two.me, two.holds) == (False, 0)
     assert EXCLUDED in two.message
     assert "NetworkUnavailable" in three.message
+
+
+def test_nodes_as_far_as_this_one_sees() -> None:
+    lost, seen = session("node-2", "down"), session("node-3")
+    trio = facts(CLASS, *NODES, node("node-3", 13), node("node-9", 19), WEB, states={TEXT: State.HOLDING})
+    one, two, three, nine = compose(dataclasses.replace(trio, sessions=(lost, seen))).nodes
+    assert [each.presence for each in (one, two, three)] == [Presence.ALIVE, Presence.DOWN, Presence.ALIVE]
+    assert (one.sessions, two.sessions, three.sessions) == ((), (lost,), (seen,))
+    assert [each.holds for each in (one, two, three, nine)] == [1, 0, 0, 0]
+
+
+def test_an_address_is_held_by_whoever_lives() -> None:
+    known = facts(CLASS, *NODES, WEB, states={TEXT: State.STANDBY}, sessions=(session("node-2", "down"),))
+    first = known.desired.vips[ip_address(TEXT)].order[0]
+    assert first == "node-2"
+    (address,) = compose(known).services[0].addresses
+    assert (address.holder, compose(known).holding) == ("node-1", 0)
+
+
+def test_what_is_given_away_is_told_of_until_it_is_gone() -> None:
+    excluded = node("node-1", 11, **{EXCLUDED: ""})
+    known = facts(CLASS, excluded, NODES[1], WEB, states={TEXT: State.LEAVING})
+    (address,) = compose(known).services[0].addresses
+    assert (address.state, address.holder, address.links) == (VipState.LEAVING, "node-1", ("eth0",))
+    assert compose(known).holding == 1
+
+
+def test_a_drained_node() -> None:
+    assert compose(facts(CLASS, *NODES)).drain is None
+    drained = compose(facts(CLASS, *NODES, drain=Drain(1000.0, "new fans"), drained=True))
+    assert drained.drain == DrainStatus(1000.0, "new fans", True)
 
 
 def test_links() -> None:
