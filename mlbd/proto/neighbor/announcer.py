@@ -257,9 +257,13 @@ class Announcer:
 
     def _may_take(self, vip: Vip, now: float) -> bool:
         other = vip.other
-        if other is None or self._group.drained(other.node, vip.link):
+        if other is None:
             return True
-        if now < other.conceded or other.node in self._before(vip):
+        if now < other.conceded:
+            return False
+        if self._group.drained(other.node, vip.link):
+            return True
+        if other.node in self._before(vip):
             return False
         return self._group.settled(vip.link, now) and not self._group.returned(other.node, vip.link, now)
 
@@ -276,11 +280,14 @@ class Announcer:
                 # It may have missed the announcements: the two learn at once who goes on (rules 1 and 2).
                 vip.remind(now + self._courtesy(vip, now))
                 self._arm(vip)
-            elif vip.other is not None and vip.other.node == node:
-                vip.reclaim()
+            elif vip.state is State.WAITING:
+                if vip.other is not None and vip.other.node == node:
+                    vip.reclaim()
+                vip.verify(now)
+                self._arm(vip)
         elif vip.other is not None and vip.other.node == node:
             # In the start window it may be about to come into sight again, and is asked then.
-            vip.other, vip.known = None, not self._group.starting
+            vip.other, vip.known = None, vip.known and not self._group.starting
         return self._review(vip, now)
 
     def _courtesy(self, vip: Vip, now: float) -> float:
@@ -305,10 +312,11 @@ class Announcer:
     def _insist(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action] | None:
         """What is done to keep an address that is held here; None when it is to be yielded."""
         group, claims = self._group, vip.contest(node, now)
-        if node in self._before(vip):
+        drained = group.drained(node, vip.link)  # it goes on answering for a while
+        if node in self._before(vip) and not drained:
             if claims > 1 or not (group.returned(node, vip.link, now) and group.settled(vip.link, now)):
                 return None
-        elif group.rejoined(vip.link, now):
+        elif group.rejoined(vip.link, now) and not drained:
             return None
         elif claims >= DISPUTE and (self._node > node or not group.alive(node, vip.link)):
             vip.concede(node, now)
@@ -321,7 +329,8 @@ class Announcer:
 
     def _yield(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action]:
         yielded = vip.handle(Event.YIELD, now)
-        vip.believe(node, now + TRUST)
+        # Two that were cut off may have yielded to each other: they ask soon.
+        vip.believe(node, now + (PROBE_TRUST if yielded and self._group.rejoined(vip.link, now) else TRUST))
         entered = self._decide(vip, now) or yielded
         self._arm(vip)
         disputed = vip.other is not None and now < vip.other.conceded

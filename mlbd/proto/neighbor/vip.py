@@ -201,13 +201,18 @@ class Vip:
         if self.other is not None:
             self.other = Other(self.other.node, self.other.until)
 
+    def verify(self, now: float) -> None:
+        """While WAITING: asks again soon, because others may yield to each other."""
+        if self.other is not None and now >= self.other.conceded:
+            self.due = now + PROBE_TRUST
+
     def announce_again(self, now: float) -> None:
         """While HOLDING: the burst from its beginning, for a link or MAC that neighbours do not know yet."""
         self._step, self.due = 0, now
 
     def remind(self, at: float) -> None:
-        """While HOLDING: one announcement then, for a node that has come back."""
-        self._step, self.due = max(self._step, ANNOUNCE_ROUNDS - 1), at
+        """While HOLDING: an announcement then, for a node that has come back; a burst goes on after it."""
+        self._step, self.due = min(self._step, ANNOUNCE_ROUNDS - 1), at
 
     def defend(self, now: float, interval: float) -> bool:
         """RFC 5227 2.4 (c): whether the address may be defended now, at most once in `interval` seconds."""

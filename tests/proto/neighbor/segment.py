@@ -63,6 +63,8 @@ class Node:
         self.claim(self.orders)
         others = [node.name for node in self.segment.nodes.values() if node is not self]
         self.group.watch([(name, ETH0) for name in others], HOLD_DOWN, now)
+        for node in self.segment.peers(self):
+            self.group.learn(node.name, ETH0, node.link.mac)
         self._meet(())
         self._end_turn()
 
@@ -86,6 +88,7 @@ class Node:
         backlog, self._backlog = self._backlog, []
         for octets in backlog:
             self.hear(octets)
+        self.claim(self.orders)
         self._end_turn()
 
     def plug(self, plugged: bool) -> None:
@@ -131,8 +134,6 @@ class Node:
         """What BFD says of another node."""
         self.segment.up[self.name, peer] = up
         self.group.see(peer, ETH0, up, planned, self.segment.now)
-        if up:
-            self.group.learn(peer, ETH0, self.segment.nodes[peer].link.mac)
         self._meet([peer])
         self._end_turn()
 
