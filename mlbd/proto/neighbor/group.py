@@ -44,8 +44,10 @@ class Group:
         return not self._complete
 
     def begin(self, now: float) -> None:
-        """Opens the start window: when this node starts, and when it comes back to the group."""
-        self._window, self._complete = now + START_WINDOW, False
+        """Opens the start window: when this node starts, and when it comes back to the group. It had taken all sessions
+        down itself, which says nothing of the others."""
+        self._planned.clear()
+        self._open_window(now)
 
     def watch(self, places: Iterable[Place], hold_down: float, now: float) -> None:
         """Replaces what is watched; `hold_down` in seconds. The first time opens the start window."""
@@ -116,7 +118,7 @@ class Group:
     def frozen(self, now: float) -> None:
         """This node did not run for so long that the others may have taken it for dead, and that what it believes of
         them is old."""
-        self.begin(now)
+        self._open_window(now)
         self._fail(now)
         self._since = {link: None if since is None else now for link, since in self._since.items()}
 
@@ -139,6 +141,9 @@ class Group:
 
     def expire(self, now: float) -> None:
         self._look_around(now)
+
+    def _open_window(self, now: float) -> None:
+        self._window, self._complete = now + START_WINDOW, False
 
     def _settles(self, link: int, now: float) -> float | None:
         if (since := self._since.get(link)) is None or (link in self._cut_off and self._has_several(link)):
