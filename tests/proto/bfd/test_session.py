@@ -272,6 +272,47 @@ def test_a_final_that_nobody_asked_for_changes_nothing() -> None:
     assert replace(pair.a.status, received=before.received) == before
 
 
+def test_every_poll_is_answered_although_it_repeats_the_last() -> None:
+    pair = up()
+    answered = len(pair.a.sent)
+    for _ in range(3):
+        deliver(pair, poll=True)
+    assert [packet.final for _, packet in pair.a.sent[answered:]] == [True] * 3
+
+
+def test_a_final_that_repeats_the_last_answers_a_new_poll() -> None:
+    pair = up()
+    pair.b.reaches_other = False
+    deliver(pair, final=True)
+    deliver(pair, final=True)
+    pair.watch(pair.a, SLOWER)
+    deliver(pair, final=True)
+    assert pair.a.status.transmit_interval == 300_000
+
+
+def test_what_meant_nothing_in_admin_down_means_something_afterwards() -> None:
+    pair = Pair()
+    pair.b.reaches_other = False
+    pair.disable(pair.a)
+    deliver(pair)
+    deliver(pair)
+    pair.disable(pair.a, False)
+    deliver(pair)
+    assert pair.a.state is State.INIT
+
+
+def test_who_is_heard_again_is_known_again() -> None:
+    pair = up()
+    pair.b.reaches_other = False
+    pair.disable(pair.a)
+    deliver(pair, state=State.UP)
+    deliver(pair, state=State.UP)
+    pair.run(1)
+    assert pair.a.status.remote_discriminator == 0
+    deliver(pair, state=State.UP)
+    assert pair.a.status.remote_discriminator == pair.b.status.local_discriminator
+
+
 def test_every_change_is_negotiated_without_a_flap() -> None:
     pair = up()
     for watch in (FAST, SLOWER, replace(WATCH, required_min_rx=20_000, multiplier=5), WATCH):
