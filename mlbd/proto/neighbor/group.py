@@ -33,7 +33,7 @@ class Group:
         self._hold_down = 0.0
         self._failures = [now] * failures
         self._since: dict[int, float | None] = {}  # None: the link was there and is not now
-        self._cut_off: set[int] = set()
+        self._cut_off: dict[int, float] = {}
         self._rejoined: set[int] = set()
         self._window: float | None = None
         self._complete = False
@@ -75,7 +75,7 @@ class Group:
             self._returned.pop(place, None)
         elif was:
             self._returned[place] = now
-            self._lose(link)
+            self._lose(link, now)
         self._look_around(now)
 
     def learn(self, node: str, link: int, mac: bytes) -> None:
@@ -161,19 +161,21 @@ class Group:
         if self._window is not None and (now >= self._window or all(self._seen.values())):
             self._complete = True
 
-    def _lose(self, link: int) -> None:
+    def _lose(self, link: int, now: float) -> None:
         if not any(up for (_, index), up in self._seen.items() if index == link):
-            self._cut_off.add(link)
+            self._cut_off[link] = now
 
     def _rejoin(self, link: int, now: float) -> None:
-        if link not in self._cut_off:
+        if (cut_off := self._cut_off.pop(link, None)) is None:
             return
-        self._cut_off.discard(link)
-        if self._has_several(link):
-            self._rejoined.add(link)
-            self._away(link, now)
-        else:
+        if not self._has_several(link):
             self._since[link] = now
+            return
+        self._rejoined.add(link)
+        since = self._since.get(link)
+        # After a lost carrier or a freeze this is the same failure.
+        if since is None or since < cut_off - START_WINDOW:
+            self._away(link, now)
 
     def _has_several(self, link: int) -> bool:
         return sum(index == link for _, index in self._seen) > 1

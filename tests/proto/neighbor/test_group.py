@@ -199,6 +199,24 @@ def test_one_cut_off_from_several_others_is_not_settled_until_its_hold_down_afte
     assert not it.rejoined(ETH0, START + 530)
 
 
+@pytest.mark.parametrize("cause", ["carrier", "freeze"])
+def test_one_failure_that_is_noticed_twice_counts_once(cause: str) -> None:
+    it = group(("node-2", ETH0), ("node-3", ETH0))
+    up(it, "node-2")
+    up(it, "node-3")
+    if cause == "carrier":
+        it.open({ETH1}, START + 100)
+    else:
+        it.frozen(START + 100.3)
+    for node in ("node-2", "node-3"):
+        down(it, node, at=START + 100.3)
+    it.open({ETH0, ETH1}, START + 110)
+    up(it, "node-2", at=START + 111)
+    settles = START + (140 if cause == "carrier" else 130.3)
+    assert not it.settled(ETH0, settles - 0.1)
+    assert it.settled(ETH0, settles)
+
+
 def test_with_a_single_other_node_nobody_can_tell_who_was_cut_off() -> None:
     it = group(("node-2", ETH0), ("node-2", ETH1))
     up(it, "node-2")
