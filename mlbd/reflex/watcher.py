@@ -1,5 +1,6 @@
 """BFD with the other nodes, as the reflex does it: the sessions, their sockets, and what the group learns from them."""
 
+import contextlib
 import random
 from collections.abc import Callable, Iterable, Mapping
 
@@ -99,8 +100,11 @@ class Watcher:
         return names
 
     def _learn(self, watch: Watch) -> None:
-        if watch.link and (mac := neighbour(watch.link, watch.remote)) is not None:
-            self._group.learn(watch.peer, watch.link, mac)
+        if not watch.link:
+            return
+        with contextlib.suppress(OSError):  # no socket is to be had now: later
+            if (mac := neighbour(watch.link, watch.remote)) is not None:
+                self._group.learn(watch.peer, watch.link, mac)
 
 
 def _report(status: SessionStatus) -> SessionReport:
