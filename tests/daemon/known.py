@@ -37,7 +37,7 @@ CLASS = balancer_class("ingress", "192.0.2.100-192.0.2.103", default=True)
 def world_of(*manifests: Manifest) -> World:
     contents = manifest.read(yaml.safe_dump_all(manifests).encode(), "test.yaml")
     assert not contents.problems
-    kinds: dict[str, dict[Any, Any]] = {}
+    kinds: dict[str, Any] = {}
     for identity, found in contents.objects.items():
         kinds.setdefault(identity.world_field, {})[identity.key] = found
     return World(**kinds)

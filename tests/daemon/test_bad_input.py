@@ -178,7 +178,7 @@ def test_a_pinned_address_that_cannot_be_given_gets_no_other(daemon: Daemon, pin
 def unserved(daemon: Daemon, *manifests: Manifest) -> str:
     """The reason why the Service `wants` in those manifests is not served."""
     daemon.write("wants.yaml", *manifests)
-    found = wait_for(lambda: known if (known := daemon.service("wants")) and known["reason"] else None)
+    found = wait_for(lambda: known if (known := daemon.service("wants")) and known["reason"] else {})
     assert not found["announced"]
     told = daemon.mlbctl("why", "shop/wants").stdout
     assert found["message"].partition(":")[0].lower() in told.lower()

@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_a_killed_reflex_is_replaced_and_announces_again(lone: Cluster, addresse
     heard = len(lone.asker.tap.frames())
     os.kill(old, signal.SIGKILL)
     for address in addresses:
-        wait_for(lambda address=address: announced(lone.asker, address, heard), what=f"{address} announced again")
+        wait_for(partial(announced, lone.asker, address, heard), what=f"{address} announced again")
         lone.asker.wait_for_holder(address, lone.first.mac)
     assert lone.first.reflex() != old
     assert lone.first.get("status")["reflex"]["restarts"] == 1
@@ -104,8 +105,8 @@ def test_a_link_that_goes_and_comes_back_as_another(lone: Cluster, addresses: li
     daemon.host.connect(lone.lan, "eth0", f"{NODE}/24", "2001:db8::11/64")
     assert daemon.mac != old
     for address in addresses:
-        wait_for(lambda address=address: daemon.mac in announced(lone.asker, address, 0), what="the new MAC announced")
         lone.asker.wait_for_holder(address, daemon.mac)
+        assert daemon.mac in announced(lone.asker, address, 0)
     daemon.wait_until_well()
     assert daemon.get("status")["reflex"]["restarts"] == 0
     daemon.assert_no_traceback()
@@ -120,7 +121,7 @@ def test_a_pulled_cable_silences_and_a_plugged_one_announces(lone: Cluster, addr
     heard = len(lone.asker.tap.frames())
     link.plug()
     for address in addresses:
-        wait_for(lambda address=address: announced(lone.asker, address, heard), what="the announcement")
+        wait_for(partial(announced, lone.asker, address, heard), what="the announcement")
         lone.asker.wait_for_holder(address, daemon.mac)
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +123,10 @@ def failures(daemon: Daemon) -> str:
 
 def test_the_pace_changes_without_a_loss(pair: Cluster) -> None:
     one, two = pair.nodes
-    before = wait_for(lambda: found if (found := session(two))["detection"] == 0.3 else None, what="the usual pace")
+    before = wait_for(lambda: found if (found := session(two))["detection"] == 0.3 else {}, what="the usual pace")
     one.configure(holdDown="7s", liveness={"interval": "200ms", "multiplier": 4})
     assert one.mlbctl("reload").returncode == 0
-    after = wait_for(lambda: found if (found := session(two))["detection"] == 0.8 else None, what="the new pace")
+    after = wait_for(lambda: found if (found := session(two))["detection"] == 0.8 else {}, what="the new pace")
     kept = ("state", "ups", "downs", "local", "remote")
     assert [after[name] for name in kept] == [before[name] for name in kept]
     assert abs(after["since"] - before["since"]) < 1
@@ -160,7 +161,7 @@ def test_a_node_that_leaves_the_files_leaves_its_addresses(lab: Lab) -> None:
         assert gone.problem("NodeUnknown")["object"] == "Node node-3"
         wait_for(lambda: not gone.holds(), what="its end")
         for address in web:
-            holders = wait_for(lambda address=address: only(trio, address), what=f"one holder of {address}")
+            holders = wait_for(partial(only, trio, address), what=f"one holder of {address}")
             trio.asker.wait_for_holder(address, holders[0].mac)
 
 

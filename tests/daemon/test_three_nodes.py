@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -190,7 +191,7 @@ def probes(frames: list[Frame], address: str) -> list[Arp]:
 
 
 def test_a_planned_move_is_announced_with_the_new_mac(trio: Cluster) -> None:
-    local = {"selector": {"app": "moves"}, "externalTrafficPolicy": "Local"}
+    local: dict[str, Any] = {"selector": {"app": "moves"}, "externalTrafficPolicy": "Local"}
     trio.write("moves.yaml", service("moves", dual=True, **local), endpoint_slice("moves", node_1=True))
     ipv4, ipv6 = trio.first.addresses("moves")
     for address in (ipv4, ipv6):
