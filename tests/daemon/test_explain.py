@@ -267,6 +267,11 @@ DRAIN = DrainStatus(NOON, "new fans", done=True)
             "Should node-1 die, nobody answers: no other can hold it now.",
         ),
         (
+            seen(VipState.HOLDING, "node-1", Presence.ALIVE),
+            "node-2 stands first in its order, but has not claimed it yet: `mlbctl why` on it tells what it waits for; "
+            "so node-1 holds it.\nShould node-1 die, node-2 takes over.",
+        ),
+        (
             seen(VipState.HOLDING, "node-1", Presence.DRAINED),
             "node-2 stands first in its order, but took itself out: it is drained or was stopped; so node-1 holds it.\n"
             "Should node-1 die, nobody answers: no other can hold it now.",

@@ -44,7 +44,7 @@ def _why_not(scene: Scene, name: str, status: AddressStatus) -> str:
         case Presence.DRAINED:
             return "took itself out: it is drained or was stopped"
         case _:
-            return "does not hold it"
+            return "has not claimed it yet: `mlbctl why` on it tells what it waits for"
 
 
 def _why_not_here(scene: Scene, status: AddressStatus) -> str:
