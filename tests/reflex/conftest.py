@@ -101,7 +101,8 @@ class Reflex:
         """The answer to a ping, so everything ordered before it has been obeyed."""
         self._pings += 1
         self.order(Ping(self._pings))
-        return wait_for(lambda: next((r for r in self.read() if isinstance(r, Pong) and r.number == self._pings), None))
+        pongs = wait_for(lambda: [r for r in self.read() if isinstance(r, Pong) and r.number == self._pings])
+        return pongs[0]
 
     def memory(self) -> int:
         """Resident, in KiB."""
