@@ -22,6 +22,7 @@ from .contest import Contest, Program
 from .group import Group, group
 from .report import Row, Section, percentile
 
+#: Of each fault; a number in the environment shortens the run.
 TRIALS = int(os.environ.get("TRIALS", "20"))
 #: For what is no goal.
 FEW_TRIALS = max(1, TRIALS // 4)

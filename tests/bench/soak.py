@@ -14,6 +14,7 @@ from .group import Group, group
 from .report import Row, Section
 from .site import busy_cores
 
+#: For each profile; a number in the environment shortens the run.
 SECONDS = float(os.environ.get("SOAK_SECONDS", "600"))
 NODES = 5
 #: Not allowed to be more than an ordinary process, neither by a limit nor by a capability.
