@@ -81,6 +81,7 @@ class Engine:
         self._on_event = on_event
         self._others = others
         self._started = time.time()
+        self._stopping = False
         self._wake = asyncio.Event()
         self._turns = Turns()
         self._world = World()
@@ -89,7 +90,7 @@ class Engine:
         self._leaving: dict[IPAddress, Claim] = {}
         self._let_go: dict[IPAddress, float] = {}
         self._states: dict[tuple[IPAddress, str], State] = {}
-        self._contests: dict[tuple[IPAddress, str], tuple[float, ConflictSeen]] = {}
+        self._contests: dict[tuple[IPAddress, str, str | None], tuple[float, ConflictSeen]] = {}
         self._lookout = Lookout()
         self._watches = Watches((), settings.hold_down)
         self._problems: frozenset[Problem] = frozenset()
@@ -130,6 +131,7 @@ class Engine:
 
     async def leave(self) -> None:
         """Before run() is cancelled: returns when others answer for what this node held."""
+        self._stopping = True
         if self._reflex.vips:
             await self._reflex.drain(True, LEAVE_SECONDS)
             await asyncio.sleep(STOP_LINGER_SECONDS)
@@ -162,9 +164,11 @@ class Engine:
         else:
             self._memory.remember_drain(time.time(), reason)
             self._record(Change("Drained", "mlbd", f"drained{': ' if reason else ''}{reason}"))
-        if not self._reflex.drained:
-            await self._reflex.drain(True, LEAVE_SECONDS)
-        self._wake.set()
+        try:
+            if not self._reflex.drained:
+                await self._reflex.drain(True, LEAVE_SECONDS)
+        finally:
+            self._wake.set()
 
     async def undrain(self) -> None:
         drained = self._memory.drain is not None
@@ -175,7 +179,8 @@ class Engine:
         # Make before announce: what it may hold again is on lo first.
         self._wake.set()
         await self._turns.next()
-        await self._reflex.drain(False, 0)
+        if self._memory.drain is None and not self._stopping:  # it may have been drained again meanwhile
+            await self._reflex.drain(False, 0)
 
     def moves(self) -> tuple[Move, ...]:
         return moves(self._facts())
@@ -198,6 +203,7 @@ class Engine:
     async def _turn(self) -> None:
         before, usability = self._desired, self._usability
         self._memory.retry()
+        self._contests = {place: seen for place, seen in self._contests.items() if self._is_recent(*seen)}
         # One look for the whole turn: a file or a link may come or go at any await in it.
         self._world, _, _ = self._manifests.current()
         self._seen = self._links.current()
@@ -238,7 +244,7 @@ class Engine:
         now = asyncio.get_running_loop().time()
         self._let_go = {address: at for address, at in self._let_go.items() if now - at < LINGER_SECONDS}
         given_away = self._let_go.keys() & self._desired.vips.keys()
-        if self._memory.drain and self._reflex.drained:
+        if self._memory.drain and not any(map(self._answers, self._claims)):
             return frozenset(given_away)
         taken = {address for address in self._claims if self._is_taken(address)}
         return frozenset((self._claims.keys() - taken) | self._leaving.keys() | given_away)
@@ -255,6 +261,10 @@ class Engine:
 
     def _left(self, claim: Claim) -> Claim:
         return Claim(claim.address, claim.links, self._desired.vips[claim.address].order)
+
+    def _is_recent(self, at: float, seen: ConflictSeen) -> bool:
+        passed = asyncio.get_running_loop().time() - at
+        return passed < CONTEST_SECONDS and seen.address in self._desired.vips
 
     def _answers(self, address: IPAddress) -> bool:
         return any(change.state in ANSWERING for change in self._reflex.vips.get(address, {}).values())
@@ -290,13 +300,14 @@ class Engine:
                 return
             case ConflictSeen(address, link):
                 before = None
-                self._contests[address, link] = now, report
+                self._contests[address, link, report.node] = now, report
                 self._wake.set()
             case VipChanged(address, link, state):
                 before = self._states.get((address, link))
                 self._states[address, link] = state
                 if before in ANSWERING and state not in ANSWERING:
                     self._let_go[address] = now
+                    asyncio.get_running_loop().call_later(LINGER_SECONDS, self._wake.set)
                 if state in TROUBLE or before in TROUBLE or address in self._leaving:
                     self._wake.set()
         vip = self._desired.vips.get(report.address)
@@ -343,7 +354,7 @@ class Engine:
             firewall=self._firewall.status(),
             reflex=reflex,
             sessions=tuple(self._lookout.sessions(reflex.sessions, names, now)),
-            contests=tuple(seen for at, seen in self._contests.values() if now - at < CONTEST_SECONDS),
+            contests=tuple(seen for _, seen in self._contests.values()),
             now=time.time(),
             drain=self._memory.drain,
             drained=self._reflex.drained,

@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from mlbd.drivers.keys import KeyUnreadable, read_key
+from mlbd.model import settings as settings_of
 from mlbd.model.link import Link
-from mlbd.model.settings import Liveness, Settings
+from mlbd.model.settings import Settings
 from mlbd.model.status import Problem, SessionStatus, Severity
 from mlbd.model.world import World
 from mlbd.plan import liveness
@@ -27,7 +28,9 @@ class Lookout:
 
     def __init__(self) -> None:
         self.problems: tuple[Problem, ...] = ()
+        self._settings: Settings | None = None
         self._key: Authentication | None = None
+        self._unreadable: tuple[Problem, ...] = ()
         self._seen: dict[Path, tuple[bool, float]] = {}
 
     def watches(
@@ -35,12 +38,13 @@ class Lookout:
     ) -> Watches:
         """`links` are all of the host, `usable` the names of those that may announce."""
         pace = settings.liveness
-        self.problems, self._key = (), self._key if pace.authentication else None
-        if pace.authentication and (problem := self._read_key(pace)):
-            self.problems = (problem,)
-            if self._key is None:
-                # Unauthenticated sessions would be refused by everybody else: better none, and static holders.
-                return Watches((), settings.hold_down)
+        if settings is not self._settings or self._unreadable:
+            self._settings = settings
+            self._unreadable = tuple(self._read_key(pace.authentication))
+        self.problems = self._unreadable
+        if pace.authentication and self._key is None:
+            # Unauthenticated sessions would be refused by everybody else: better none, and static holders.
+            return Watches((), settings.hold_down)
         announcing = [link for link in links if link.name in usable]
         others = [link for link in links if link.name not in usable]
         found = liveness.watches(settings.node, desired.group, world.nodes, announcing, others)
@@ -102,12 +106,12 @@ class Lookout:
                 downs=report.downs,
             )
 
-    def _read_key(self, pace: Liveness) -> Problem | None:
-        """The last good key stays."""
-        where = pace.authentication
-        assert where is not None
+    def _read_key(self, where: settings_of.Authentication | None) -> Iterator[Problem]:
+        """With new settings, so that a key that is being replaced is not read half; the last good one stays."""
+        if where is None:
+            self._key = None
+            return
         try:
             self._key = Authentication(_TYPES[where.type.name], where.key_id, read_key(where))
         except KeyUnreadable as error:
-            return Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")
-        return None
+            yield Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")

@@ -204,14 +204,14 @@ class Loop:
                 self._stale = True
                 self._perform(self._announcer.claims(wanted, (a.packed for a in dropped), self._now))
             case Watches(watches, hold_down):
-                self._meet(self._watcher.watch(watches, hold_down, self._now))
+                self._meet(self._watcher.watch(watches, hold_down, self._announcer.has_claims, self._now))
                 self._explain_sockets()
             case Drain(drained):
                 self._drain(drained)
             case Ping(number):
                 self._open_links()
                 self._stale |= self._groups.incomplete
-                self._watcher.look_after()
+                self._meet(self._watcher.look_after(self._now))
                 self._untold = True
                 self._explain_sockets()
                 self._report(Pong(number, {**self._counters, **self._watcher.counters}, round(self._lateness * 1e6)))

@@ -3,6 +3,7 @@
 import contextlib
 import random
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from mlbd.proto.bfd.packet import Diagnostic, State
 from mlbd.proto.bfd.session import Action, Send, SessionChanged
@@ -12,6 +13,9 @@ from mlbd.proto.control import SessionReport
 from mlbd.proto.neighbor.group import Group
 from mlbd.reflex.bfd import Transport
 from mlbd.reflex.neighbours import neighbour
+
+KEPT: Final = 300.0
+"""Seconds for which the session with a node that is not watched any more is kept, as long as it is up."""
 
 
 class Watcher:
@@ -23,6 +27,7 @@ class Watcher:
         self._sessions = Sessions(random.random)
         self._transport = Transport()
         self._watches: tuple[Watch, ...] = ()
+        self._kept: dict[Path, tuple[Watch, float]] = {}
         self._told: dict[Path, SessionReport] = {}
 
     def fileno(self) -> int:
@@ -39,16 +44,27 @@ class Watcher:
         drops = {f"dropped.bfd.{reason.value}": number for reason, number in self._sessions.drops.items()}
         return drops | {f"bfd.{name}": number for name, number in self._transport.counters.items()}
 
-    def watch(self, watches: tuple[Watch, ...], hold_down: float, now: float) -> list[str]:
+    def watch(self, watches: tuple[Watch, ...], hold_down: float, stays: bool, now: float) -> list[str]:
+        """All to be watched. Another node may learn later than this one that it is not among them any more: so that it
+        does not take this one for dead, its session is kept for a while, but not when this node itself leaves."""
+        before = {watch.path: (watch, now + KEPT) for watch in self._watches} if stays else {}
+        named = {watch.path for watch in watches}
+        self._kept = {path: entry for path, entry in (before | self._kept).items() if stays and path not in named}
         self._watches = watches
-        self._transport.watch(self._watches)
         self._group.watch([(watch.peer, watch.link) for watch in watches], hold_down, now)
-        return self._perform(self._sessions.watch(watches, now), now)
+        return self._follow(now)
 
-    def look_after(self) -> None:
-        """From time to time: opens what could not be opened before, learns MACs that changed."""
-        self._transport.watch(self._watches)
+    def look_after(self, now: float) -> list[str]:
+        """From time to time: opens what could not be opened before, learns MACs that changed, ends what was kept."""
         self.learn()
+        up = {status.watch.path for status in self._sessions.status() if status.state is State.UP}
+        self._kept = {path: entry for path, entry in self._kept.items() if path in up and now < entry[1]}
+        return self._follow(now)
+
+    def _follow(self, now: float) -> list[str]:
+        watches = [*self._watches, *(watch for watch, _ in self._kept.values())]
+        self._transport.watch(watches)
+        return self._perform(self._sessions.watch(watches, now), now)
 
     def learn(self) -> None:
         """The MACs of all nodes, also of those that are not seen: the kernel asks for them to send them our packets."""
@@ -56,10 +72,12 @@ class Watcher:
             self._learn(watch)
 
     def tell(self) -> None:
-        """Reports every session that is not as it was when it was last reported."""
+        """Reports every session that is watched and not as it was when it was last reported."""
+        watched = {watch.path for watch in self._watches}
+        self._told = {path: report for path, report in self._told.items() if path in watched}
         for status in self._sessions.status():
             report = _report(status)
-            if self._told.get(status.watch.path) != report:
+            if status.watch.path in watched and self._told.get(status.watch.path) != report:
                 self._told[status.watch.path] = report
                 self._report(report)
 

@@ -202,6 +202,10 @@ class Announcer:
         return actions
 
     @property
+    def has_claims(self) -> bool:
+        return bool(self._claimed)
+
+    @property
     def asks_next(self) -> bool:
         """Whether what is due next is a probe: whose answers must be able to come through."""
         return self.deadline() is not None and self._timers[0][2].state is State.PROBING
@@ -261,7 +265,7 @@ class Announcer:
             return True
         if now < other.conceded:
             return False
-        if self._group.drained(other.node, vip.link):
+        if self._group.drained(other.node, vip.link) or other.node not in vip.claim.order:
             return True
         if other.node in self._before(vip):
             return False

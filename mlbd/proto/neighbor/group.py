@@ -50,13 +50,14 @@ class Group:
         self._open_window(now)
 
     def watch(self, places: Iterable[Place], hold_down: float, now: float) -> None:
-        """Replaces what is watched; `hold_down` in seconds. The first time opens the start window."""
+        """Replaces what is watched; `hold_down` in seconds. What is new has a start window to come into sight in."""
         self._hold_down = hold_down
+        before = self._seen
         self._seen = {place: self._seen.get(place, False) for place in places}
         self._planned &= self._seen.keys()
         self._returned = {place: at for place, at in self._returned.items() if place in self._seen}
-        if self._window is None:
-            self.begin(now)
+        if self._window is None or self._seen.keys() - before.keys():
+            self._open_window(now)
         self._look_around(now)
 
     def see(self, node: str, link: int, up: bool, planned: bool, now: float) -> None:

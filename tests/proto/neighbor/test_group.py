@@ -54,11 +54,22 @@ def test_the_start_window_ends_after_a_second() -> None:
     assert not it.starting
 
 
-def test_the_window_opens_again_with_the_return_to_the_group_but_not_with_other_watches() -> None:
+def test_the_window_opens_again_for_whoever_is_watched_anew() -> None:
     it = group(("node-2", ETH0))
     up(it, "node-2")
-    it.watch([("node-2", ETH0), ("node-3", ETH0)], HOLD_DOWN, START + 50)
+    it.watch([("node-2", ETH0)], 2 * HOLD_DOWN, START + 50)
     assert not it.starting
+    it.watch([("node-2", ETH0), ("node-3", ETH0)], HOLD_DOWN, START + 50)
+    assert it.starting
+    up(it, "node-3")
+    assert not it.starting
+    it.watch([("node-2", ETH0)], HOLD_DOWN, START + 60)
+    assert not it.starting
+
+
+def test_the_window_opens_again_with_the_return_to_the_group() -> None:
+    it = group(("node-2", ETH0))
+    up(it, "node-2")
     down(it, "node-2", at=START + 60, planned=True)
     it.begin(START + 100)
     assert it.starting
