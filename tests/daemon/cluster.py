@@ -15,7 +15,7 @@ from tests.lab import Host, Lab, Segment, wait_for
 from tests.node import PROGRAMS, Node
 
 from .frames import Asker, asking
-from .objects import OLDEST, balancer_class, node
+from .objects import COUNT, OLDEST, balancer_class, node, service
 
 CLIENT = 200
 POOL = ("192.0.2.100-192.0.2.150", "2001:db8::100-2001:db8::1ff")
@@ -201,6 +201,17 @@ def cluster(lab: Lab, count: int, **settings: Any) -> Iterator[Cluster]:
         each.wait_until_ready()
     with asking(client, f"192.0.2.{CLIENT}", f"2001:db8::{CLIENT}") as asker:
         yield Cluster(lan, nodes, client, asker)
+
+
+@contextlib.contextmanager
+def serving(lab: Lab, count: int, **settings: Any) -> Iterator[Cluster]:
+    """Nodes that hold an address each of the Service `web`."""
+    with cluster(lab, count, **{"holdDown": "0s", **settings}) as nodes:
+        nodes.write("web.yaml", service("web", annotations={COUNT: str(count)}))
+        nodes.wait_until_settled(*nodes.first.addresses("web"))
+        yield nodes
+        for each in nodes.nodes:
+            each.assert_no_traceback()
 
 
 def ingress(*pool: str, **spec: Any) -> dict[str, Any]:

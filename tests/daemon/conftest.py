@@ -6,7 +6,7 @@ import pytest
 
 from tests.lab import Lab
 
-from .cluster import Cluster, cluster
+from .cluster import Cluster, cluster, serving
 from .objects import service
 
 
@@ -23,3 +23,10 @@ def lone(lab: Lab) -> Iterator[Cluster]:
 def addresses(lone: Cluster) -> list[str]:
     """Those of `web`: the IPv4 one, the IPv6 one."""
     return lone.first.addresses("web")
+
+
+@pytest.fixture
+def pair(lab: Lab) -> Iterator[Cluster]:
+    """Two nodes that hold an address each."""
+    with serving(lab, 2) as two:
+        yield two

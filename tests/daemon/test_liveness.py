@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -15,28 +14,10 @@ import pytest
 
 from tests.lab import Lab, wait_for
 
-from .cluster import Cluster, Daemon, cluster
-from .objects import COUNT, service
+from .cluster import Cluster, Daemon, cluster, serving
 
 LINGER = 5.0  # seconds on lo after the last answer
 TURN = 5.0  # seconds until what nobody is woken for is seen to
-
-
-@contextlib.contextmanager
-def serving(lab: Lab, count: int, **settings: Any) -> Iterator[Cluster]:
-    """Nodes that hold an address each of the Service `web`."""
-    with cluster(lab, count, **{"holdDown": "0s", **settings}) as nodes:
-        nodes.write("web.yaml", service("web", annotations={COUNT: str(count)}))
-        nodes.wait_until_settled(*nodes.first.addresses("web"))
-        yield nodes
-        for each in nodes.nodes:
-            each.assert_no_traceback()
-
-
-@pytest.fixture
-def pair(lab: Lab) -> Iterator[Cluster]:
-    with serving(lab, 2) as two:
-        yield two
 
 
 def session(of: Daemon) -> Any:
