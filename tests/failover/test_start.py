@@ -37,8 +37,8 @@ def test_all_together(trio: Scene) -> None:
 
 
 def served(heard: dict[str, Voices]) -> float:
-    """Since when there is an answer to every question (seconds since the epoch)."""
-    return max(question.time for voices in heard.values() for question in voices.questions if not question.by)
+    """Since when each question is answered (seconds since the epoch)."""
+    return max(stretch.began + stretch.seconds for voices in heard.values() for stretch in voices.silent())
 
 
 def test_one_alone_serves_everything_until_others_have_been_back_for_their_hold_down(trio: Scene) -> None:

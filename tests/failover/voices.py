@@ -19,10 +19,10 @@ INTERVAL: Final = 0.02
 
 @dataclass(slots=True)
 class Question:
-    """Asked at `time` (seconds since the epoch); `by` are the MACs that answered before the next question."""
+    """Asked at `time` (seconds since the epoch); `by`: the MACs that answered before the next question, and when."""
 
     time: float
-    by: set[str] = field(default_factory=set)
+    by: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,10 @@ class Voices:
     def first(self, mac: str) -> tuple[float, float]:
         """When that MAC first announced the address, and when it first answered for it."""
         announced = next(one.time for one in self.announcements if one.mac == mac)
-        return announced, next(question.time for question in self.questions if mac in question.by)
+        return announced, next(question.by[mac] for question in self.questions if mac in question.by)
 
     def last_answer(self, mac: str) -> float:
-        return next(question.time for question in reversed(self.questions) if mac in question.by)
+        return next(question.by[mac] for question in reversed(self.questions) if mac in question.by)
 
     def _stretches(self, wrong: Callable[[Question], bool]) -> list[Stretch]:
         """A question counts until the next is asked."""
@@ -110,7 +110,7 @@ def _sort(frames: Iterable[Frame], mac: str, heard: dict[str, Voices]) -> None:
         elif not asked:
             voices.announcements.append(Announcement(frame.time, sender))
         elif voices.questions:
-            voices.questions[-1].by.add(sender)
+            voices.questions[-1].by.setdefault(sender, frame.time)
 
 
 def _about(frame: Frame, mac: str) -> tuple[str, str, bool]:
