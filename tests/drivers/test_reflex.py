@@ -9,12 +9,14 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
 from mlbd.drivers.reflex import ChildStatus, Reflex, Told, _ending
+from mlbd.proto.bfd.watch import Watch
 from mlbd.proto.control import VipChanged, Watches
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Claim, Link
@@ -35,10 +37,14 @@ class Node:
         self.changes: list[Told] = []
         self.reflex = Reflex("node-1", self.changes.append)
 
-    async def apply(self, *addresses: object) -> None:
+    async def apply(self, *addresses: object, watches: Watches = ALONE) -> None:
         """What this node alone is to hold."""
         claims = [Claim(ip_address(str(address)), (self.link.index,), ("node-1",)) for address in addresses]
-        await self.reflex.apply([self.link], claims, ALONE)
+        await self.reflex.apply([self.link], claims, watches)
+
+    def watch(self) -> Watch:
+        """Of a node that is not there."""
+        return Watch("node-2", ip_address("192.0.2.1"), ip_address("192.0.2.2"), self.link.index, 100_000, 100_000, 3)
 
     async def until(self, condition: Callable[[], object], seconds: float = 15) -> None:
         async with asyncio.timeout(seconds):
@@ -52,6 +58,9 @@ class Node:
     def states(self) -> list[State]:
         return [change.state for change in self.changes if isinstance(change, VipChanged)]
 
+    def has_a_new_reflex(self, before: int | None) -> bool:
+        return self.status().pid not in (before, None)
+
     def trouble(self) -> str:
         return self.status().problems.get("reflex", "")
 
@@ -59,17 +68,17 @@ class Node:
         return self.reflex.status(asyncio.get_running_loop().time())
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        running = asyncio.create_task(self.reflex.run())
+    async def running(self, failures: int = 0) -> AsyncIterator[None]:
+        running = asyncio.create_task(self.reflex.run(failures))
         try:
             yield
         finally:
             running.cancel()
             await asyncio.wait([running])
 
-    def play(self, scene: Callable[[], Awaitable[None]]) -> None:
+    def play(self, scene: Callable[[], Awaitable[None]], failures: int = 0) -> None:
         async def whole() -> None:
-            async with self.running():
+            async with self.running(failures):
                 await scene()
 
         with self.host.enter():
@@ -186,6 +195,92 @@ def test_a_reflex_that_cannot_live_is_tried_again_ever_more_slowly(node: Node, m
         assert status.problems["reflex"].startswith("cannot start the reflex: No such file")
         monkeypatch.undo()
         await node.until(node.holds)
+
+    node.play(scene)
+
+
+def test_a_drain_is_over_when_nothing_is_answered_for(node: Node) -> None:
+    async def scene() -> None:
+        await node.apply(VIP)
+        await node.until(node.holds)
+        assert await node.reflex.drain(True, 10)
+        assert node.reflex.drained
+        assert node.states()[-1] is State.STANDBY
+        assert not await node.reflex.drain(False, 10)
+        await node.until(node.holds)
+
+    node.play(scene)
+
+
+def test_a_drain_that_takes_too_long_is_not_waited_for(node: Node) -> None:
+    async def scene() -> None:
+        await node.apply(VIP)
+        await node.until(node.holds)
+        os.kill(node.status().pid or 0, signal.SIGSTOP)
+        assert not await node.reflex.drain(True, 0.2)
+        os.kill(node.status().pid or 0, signal.SIGCONT)
+        await node.until(lambda: node.reflex.drained)
+
+    node.play(scene)
+
+
+def test_a_drain_without_a_reflex_does_not_wait(node: Node) -> None:
+    async def scene() -> None:
+        async with asyncio.timeout(5):
+            assert not await node.reflex.drain(True, 3600)
+
+    asyncio.run(scene())
+
+
+def test_a_new_reflex_is_drained_and_watches_like_the_one_before(node: Node) -> None:
+    async def scene() -> None:
+        await node.apply(VIP, watches=Watches((node.watch(),), 0.0))
+        await node.until(lambda: [report.peer for report in node.status().sessions.values()] == ["node-2"])
+        assert await node.reflex.drain(True, 10)
+        node.changes.clear()
+        pid = node.status().pid
+        os.kill(pid or 0, signal.SIGKILL)
+        await node.until(partial(node.has_a_new_reflex, pid))
+        await node.until(lambda: [report.state for report in node.status().sessions.values()] == ["admin-down"])
+        assert node.states() == []
+
+    node.play(scene)
+
+
+def test_sessions_that_are_watched_no_longer_are_forgotten(node: Node) -> None:
+    async def scene() -> None:
+        await node.apply(VIP, watches=Watches((node.watch(),), 0.0))
+        await node.until(lambda: node.status().sessions)
+        await node.apply(VIP)
+        assert not node.status().sessions
+
+    node.play(scene)
+
+
+def test_each_death_counts_as_a_failure(node: Node) -> None:
+    async def scene() -> None:
+        for failures in (2, 3, 4):
+            await node.until(lambda: node.status().last_pong is not None)
+            pid = node.status().pid or 0
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            assert arguments[-5:-1] == [b"--node", b"node-1", b"--failures", str(failures).encode()]
+            os.kill(pid, signal.SIGKILL)
+            await node.until(partial(node.has_a_new_reflex, pid))
+
+    node.play(scene, failures=2)
+
+
+def test_the_worst_lateness_is_that_of_the_last_minute(node: Node) -> None:
+    async def scene() -> None:
+        await node.apply(VIP)
+        await node.until(node.holds)
+        pid = node.status().pid or 0
+        os.kill(pid, signal.SIGSTOP)
+        await node.until(lambda: (node.status().last_pong or 0) > 1.5)
+        os.kill(pid, signal.SIGCONT)
+        await node.until(lambda: node.status().worst_lateness > 100_000)
+        await node.until(lambda: node.status().lateness < 100_000)
+        assert node.status().worst_lateness > 100_000
 
     node.play(scene)
 

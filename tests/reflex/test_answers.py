@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -56,6 +57,10 @@ def lladdr(host: Host, address: str) -> str:
 
 def answers(host: Host, address: str) -> bool:
     return host.run("arping", "-c1", "-w1", "-I", "eth0", address, check=False).returncode == 0
+
+
+def answers_for(target: bytes, frame: Frame) -> bool:
+    return not frame.sent and frame.octets[20:22] == b"\0\2" and frame.octets[28:32] == target
 
 
 def asks_for(address: str, mac: str) -> bytes:
@@ -220,7 +225,7 @@ def test_thousands_of_scattered_addresses_all_answer(net: Net, optmem: int) -> N
         for target in sample:
             raw.send(asks_for(socket.inet_ntoa(target), net.theirs.mac))
         for target in sample:
-            capture.wait_for(lambda f, t=target: f.octets[20:22] == b"\0\2" and f.octets[28:32] == t and not f.sent)
+            capture.wait_for(partial(answers_for, target))
 
 
 def test_a_question_in_a_foreign_vlan_is_not_answered(net: Net) -> None:

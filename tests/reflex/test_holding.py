@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,10 @@ def net(lab: Lab, start: StartReflex) -> Net:
     return Net(lab, start)
 
 
+def has_moved(net: Net, address: str) -> bool:
+    return net.eth0.mac in lladdr(net.client, address)
+
+
 def announces(frame: Frame, mac: str) -> bool:
     return frame.octets[:12] == b"\xff" * 6 + parse_mac(mac) and frame.octets[28:32] == socket.inet_aton(VIP)
 
@@ -29,7 +34,7 @@ def test_take_over_replaces_what_neighbours_believe(net: Net) -> None:
         net.client.ip("neigh", "replace", address, "lladdr", "02:00:00:00:00:77", "dev", "eth0", "nud", "stale")
     net.hold(VIP, VIP6)
     for address in (VIP, VIP6):
-        wait_for(lambda a=address: net.eth0.mac in lladdr(net.client, a), what=f"{address} moved")
+        wait_for(partial(has_moved, net, address), what=f"{address} moved")
 
 
 def test_probe_finds_it_free(net: Net) -> None:

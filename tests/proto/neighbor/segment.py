@@ -7,6 +7,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from ipaddress import ip_address
 from itertools import count, permutations
 from typing import Final
@@ -58,7 +59,8 @@ class Node:
         self._backlog.clear()
         self.group = Group(self.name, failures, now)
         self.announcer = Announcer(self.name, self.group)
-        self._starting, self._group_due = True, None
+        self._starting = True
+        self._group_due: float | None = None
         self._open()
         self.claim(self.orders)
         others = [node.name for node in self.segment.nodes.values() if node is not self]
@@ -91,8 +93,14 @@ class Node:
         self.claim(self.orders)
         self._end_turn()
 
-    def plug(self, plugged: bool) -> None:
-        """The carrier. The daemon notices and changes the links."""
+    def plug(self) -> None:
+        self._set_carrier(True)
+
+    def unplug(self) -> None:
+        self._set_carrier(False)
+
+    def _set_carrier(self, plugged: bool) -> None:
+        """The daemon notices and changes the links."""
         self.plugged = plugged
         self.back_at = self.segment.now
         if self.works:
@@ -138,6 +146,8 @@ class Node:
         self._end_turn()
 
     def hear(self, octets: bytes) -> None:
+        if not self.running:
+            return
         if self.frozen_at is not None:
             self._backlog.append(octets)
             return
@@ -221,7 +231,7 @@ class Segment:
         self.cuts: set[tuple[str, str]] = set()
         self.watchers: list[Callable[[Node, StateChanged], None]] = []
         self.after: Callable[[], None] = lambda: None
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._queue: list[tuple[float, int, Callable[[], object]]] = []
         self._serial = count()
         self._silent_since: dict[tuple[str, str], float] = {}
         self._rising: set[tuple[str, str]] = set()
@@ -241,7 +251,7 @@ class Segment:
     def send(self, sender: Node, octets: bytes) -> None:
         for receiver in self.peers(sender):
             if self.reaches(sender, receiver) and (octets[0] & _GROUP_BIT or octets[:6] == receiver.link.mac):
-                self.at(self.dice.uniform(0.0001, 0.002), lambda to=receiver: to.hear(octets) if to.running else None)
+                self.at(self.dice.uniform(0.0001, 0.002), partial(receiver.hear, octets))
 
     def at(self, delay: float, call: Callable[[], object]) -> None:
         heapq.heappush(self._queue, (self.now + delay, next(self._serial), call))
@@ -289,7 +299,11 @@ class Segment:
     def say_goodbye(self, node: Node) -> None:
         for peer in self.peers(node):
             if self.reaches(node, peer):
-                self.at(0.001, lambda to=peer: to.session(node.name, False, planned=True) if to.works else None)
+                self.at(0.001, partial(self._hear_goodbye, peer, node))
+
+    def _hear_goodbye(self, listener: Node, speaker: Node) -> None:
+        if listener.works:
+            listener.session(speaker.name, False, planned=True)
 
     def follow(self) -> None:
         """What BFD will find out: a Detection Time after silence, at once from the other end, and a second at most
@@ -301,14 +315,14 @@ class Segment:
             elif ends not in self._silent_since:
                 since = self._silent_since[ends] = self.now
                 delay = DETECTION - self.dice.uniform(0, INTERVAL)
-                self.at(delay, lambda a=one, b=other, since=since: self._detect(a, b, since))
+                self.at(delay, partial(self._detect, one, other, since))
         for one, other in permutations(self.nodes.values(), 2):
             if (one.name, other.name) not in self._rising and self._talk(one, other):
                 if self.is_up(one, other) and not self.is_up(other, one):
-                    self.at(self.dice.uniform(0.001, 0.1), lambda a=one, b=other: self._part(a, b))
+                    self.at(self.dice.uniform(0.001, 0.1), partial(self._part, one, other))
                 elif one.name < other.name and not self.is_up(one, other) and not self.is_up(other, one):
                     self._rising |= {(one.name, other.name), (other.name, one.name)}
-                    self.at(self.dice.uniform(0.01, 1.0), lambda a=one, b=other: self._rise(a, b))
+                    self.at(self.dice.uniform(0.01, 1.0), partial(self._rise, one, other))
 
     def _talk(self, one: Node, other: Node) -> bool:
         return one.works and other.works and self.hears(one, other) and self.hears(other, one)
@@ -317,7 +331,7 @@ class Segment:
         if self._silent_since.get((one.name, other.name)) == since and one.works and self.is_up(one, other):
             one.session(other.name, False)
             if self.hears(other, one):
-                self.at(0.001, lambda: self._part(other, one))
+                self.at(0.001, partial(self._part, other, one))
 
     def _part(self, one: Node, other: Node) -> None:
         """The other end has said that it is down."""
@@ -329,7 +343,7 @@ class Segment:
             one, other = other, one
         if self._talk(one, other) and not self.is_up(one, other) and not self.is_up(other, one):
             one.session(other.name, True)
-            self.at(self.dice.uniform(0.00001, 0.0001), lambda: self._risen(one, other))
+            self.at(self.dice.uniform(0.00001, 0.0001), partial(self._risen, one, other))
         else:
             self._rising -= {(one.name, other.name), (other.name, one.name)}
             self.follow()

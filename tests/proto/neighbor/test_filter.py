@@ -53,7 +53,7 @@ def accepts(program: Program, frame: bytes, packet_type: int = PACKET_HOST) -> b
             case 0x07:
                 x = a
             case 0x06:
-                return k > 0
+                return bool(k > 0)
             case _:
                 raise AssertionError(f"unknown instruction {operation:#x}")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mlbd.proto.neighbor.vip import State
-from tests.proto.neighbor.segment import HOLD_DOWN, Segment
+from tests.proto.neighbor.segment import HOLD_DOWN, Node, Segment
 
 VIP, VIP6 = "192.0.2.10", "2001:db8::10"
 ORDER = ("a", "b", "c")
-ORDERS = {VIP: ORDER, VIP6: ("b", "c", "a")}
+ORDERS: dict[str, tuple[str, ...]] = {VIP: ORDER, VIP6: ("b", "c", "a")}
 
 
 def group(*names: str, seed: int = 0, settled: bool = True) -> Segment:
@@ -60,19 +62,24 @@ def test_one_alone_serves_everything() -> None:
 def test_a_lost_holder_is_replaced_by_the_next_and_only_its_own_addresses_move(fault: str) -> None:
     segment = group()
     a = segment["a"]
-    {"kill": a.kill, "freeze": a.freeze, "unplug": lambda: a.plug(False)}[fault]()
+    faults: dict[str, Callable[[], None]] = {"kill": a.kill, "freeze": a.freeze, "unplug": a.unplug}
+    faults[fault]()
     assert seconds_dark(segment, 2) < 0.35
     assert holders(segment) == ["b"]
     assert segment["b"].states(VIP6) == [State.PROBING, State.HOLDING]
 
 
-@pytest.mark.parametrize("away", ["killed", "frozen", "unplugged"])
-def test_one_that_returns_waits_for_its_hold_down_and_takes_over_without_a_gap(away: str) -> None:
+@pytest.mark.parametrize(
+    ("leave", "come"), [(Node.kill, Node.start), (Node.freeze, Node.thaw), (Node.unplug, Node.plug)]
+)
+def test_one_that_returns_waits_for_its_hold_down_and_takes_over_without_a_gap(
+    leave: Callable[[Node], None], come: Callable[[Node], None]
+) -> None:
     segment = group()
     a = segment["a"]
-    {"killed": a.kill, "frozen": a.freeze, "unplugged": lambda: a.plug(False)}[away]()
+    leave(a)
     segment.run(5)
-    {"killed": lambda: a.start(1), "frozen": a.thaw, "unplugged": lambda: a.plug(True)}[away]()
+    come(a)
     assert seconds_dark(segment, HOLD_DOWN - 0.1) == 0
     assert holders(segment) == ["b"]
     assert a.state(VIP) is State.WAITING
@@ -83,9 +90,9 @@ def test_one_that_returns_waits_for_its_hold_down_and_takes_over_without_a_gap(a
 def test_one_that_fails_again_and_again_waits_ever_longer() -> None:
     segment = group()
     for seconds in (30, 60, 120, 240):
-        segment["a"].plug(False)
+        segment["a"].unplug()
         segment.run(1)
-        segment["a"].plug(True)
+        segment["a"].plug()
         segment.run(seconds - 0.1)
         assert holders(segment) == ["b"]
         segment.run(2)
