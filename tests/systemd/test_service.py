@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
+from mlbd.proto.bfd.watch import Watch
 from tests.lab import Host, Lab, wait_for
+from tests.reflex.speaker import Speaker
 
 from .container import PROJECT, Container, booted, install
 
 STATE = PROJECT / "etc/state.d"
 HOSTS = {"node-1": 11, "client": 200}
+ADDRESSES = 6  # the other nodes of that state are not there: one alone serves everything
 
 
 class Machine:
@@ -30,6 +34,10 @@ class Machine:
         """The addresses that this node answers for."""
         slots = [slot for service in self.services() for slot in service["addresses"]]
         return [slot["address"] for slot in slots if slot["state"] == "holding"]
+
+    def presence(self, name: str) -> str:
+        nodes = json.loads(self.container.run("mlbctl", "nodes", "-o", "json", check=False))
+        return next(str(node["presence"]) for node in nodes if node["name"] == name)
 
     def answers(self, address: str) -> bool:
         probe = (
@@ -68,13 +76,25 @@ def test_start_returns_when_everything_is_applied(machine: Machine) -> None:
 
 
 def test_the_sandbox_does_not_stop_what_mlbd_is_for(machine: Machine) -> None:
-    wait_for(lambda: len(machine.announced()) == 2, what="one address of each family announced here")
+    wait_for(lambda: len(machine.announced()) == ADDRESSES, what="every address announced here")
     for address in machine.announced():
         assert machine.answers(address)
         assert address in machine.container.run("ip", "address", "show", "lo")
     status = json.loads(machine.container.run("mlbctl", "status", "-o", "json"))
-    assert status["problems"] == []
+    assert {problem["reason"] for problem in status["problems"]} <= {"NodeDown"}
     assert machine.container.run("cat", "/proc/sys/net/ipv4/conf/all/arp_announce").strip() == "2"
+
+
+def test_the_sandbox_lets_bfd_through(machine: Machine) -> None:
+    node_1, node_2 = ip_address("192.0.2.11"), ip_address("192.0.2.12")
+    machine.client.ip("address", "add", f"{node_2}/24", "dev", "eth0")
+    index = machine.client.links["eth0"].index
+    speaker = Speaker(machine.client, Watch("node-1", node_2, node_1, index, 100_000, 100_000, 3))
+    wait_for(lambda: speaker.state() == "UP", what="the session")
+    wait_for(lambda: machine.presence("node-2") == "alive", what="node-2 seen")
+    speaker.process.kill()
+    wait_for(lambda: machine.presence("node-2") == "down", what="node-2 lost")
+    machine.client.ip("address", "delete", f"{node_2}/24", "dev", "eth0")
 
 
 def test_the_sandbox_is_there(machine: Machine) -> None:
@@ -137,7 +157,7 @@ def test_a_frozen_daemon_is_killed_and_replaced(machine: Machine) -> None:
     wait_for(lambda: machine.container.show("mlbd", "NRestarts") == "1", 60, "the restart by the watchdog")
     wait_for(lambda: machine.container.show("mlbd", "ActiveState") == "active", 30, "the new daemon")
     assert machine.container.show("mlbd", "MainPID") != pid
-    wait_for(lambda: len(machine.announced()) == 2, what="the addresses announced again")
+    wait_for(lambda: len(machine.announced()) == ADDRESSES, what="the addresses announced again")
 
 
 def test_wrong_settings_are_not_tried_for_ever(machine: Machine) -> None:
@@ -150,7 +170,7 @@ def test_wrong_settings_are_not_tried_for_ever(machine: Machine) -> None:
 
 
 def test_a_stop_leaves_nothing_behind(machine: Machine) -> None:
-    wait_for(lambda: len(machine.announced()) == 2, what="the addresses announced")
+    wait_for(lambda: len(machine.announced()) == ADDRESSES, what="the addresses announced")
     machine.container.run("systemctl", "stop", "mlbd")
     assert machine.container.show("mlbd", "Result") == "success"
     assert "192.0.2.1" not in machine.container.run("ip", "address", "show", "lo")
