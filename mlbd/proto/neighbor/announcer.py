@@ -316,11 +316,12 @@ class Announcer:
     def _insist(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action] | None:
         """What is done to keep an address that is held here; None when it is to be yielded."""
         group, claims = self._group, vip.contest(node, now)
-        drained = group.drained(node, vip.link)  # it goes on answering for a while
-        if node in self._before(vip) and not drained:
+        # It goes on answering until it hears this one. To yield to it would be to take the address back at once.
+        leaves = group.drained(node, vip.link) or node not in vip.claim.order
+        if node in self._before(vip) and not leaves:
             if claims > 1 or not (group.returned(node, vip.link, now) and group.settled(vip.link, now)):
                 return None
-        elif group.rejoined(vip.link, now) and not drained:
+        elif group.rejoined(vip.link, now) and not leaves:
             return None
         elif claims >= DISPUTE and (self._node > node or not group.alive(node, vip.link)):
             vip.concede(node, now)

@@ -25,9 +25,9 @@ class Clocked:
 
     def __init__(self, *claims: Claim, links: tuple[Link, ...] = (ETH0,)) -> None:
         self.now = 1000.0
-        group = Group("node-1", 0, self.now)
-        group.watch((), 0.0, self.now)
-        self.machine = Announcer("node-1", group)
+        self.group = Group("node-1", 0, self.now)
+        self.group.watch((), 0.0, self.now)
+        self.machine = Announcer("node-1", self.group)
         self.log: list[tuple[float, Action]] = []
         self.note(self.machine.links(links, self.now))
         self.note(self.machine.claims(claims, (), self.now))
@@ -317,6 +317,24 @@ def test_claims_while_silent_wait() -> None:
     it.until(1010)
     assert it.states() == [State.SILENT]
     assert not it.sent()
+
+
+def test_one_that_waits_asks_again_when_the_group_changes_and_nobody_reminds_it() -> None:
+    """The other may have yielded to somebody who yielded to it."""
+    it = Clocked()
+    it.group.watch([("node-9", 2)], 30.0, it.now)
+    it.group.learn("node-9", 2, THEIRS)
+    it.until(1001)
+    it.group.expire(it.now)
+    it.note(it.machine.claims([claim()], (), it.now))
+    it.receive(arp_claim())
+    assert it.states() == [State.PROBING, State.WAITING]
+    it.group.see("node-9", 2, up=True, planned=False, now=it.now)
+    it.note(it.machine.seen("node-9", it.now))
+    it.until(1001.9)
+    assert it.states() == [State.PROBING, State.WAITING]
+    it.until(1002.2)
+    assert it.states() == [State.PROBING, State.WAITING, State.PROBING, State.HOLDING]
 
 
 def test_timers_do_not_pile_up() -> None:

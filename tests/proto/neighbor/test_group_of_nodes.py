@@ -121,6 +121,14 @@ def test_a_drain_moves_everything_without_a_gap_and_undrain_moves_it_back() -> N
     assert holders(segment) == ["a"]
 
 
+def test_one_alone_has_nobody_to_wait_for_when_it_is_drained() -> None:
+    segment = group()
+    for node in segment.nodes.values():
+        node.claim({VIP: ("a",), VIP6: ("b",)})
+    segment["a"].drain(True)
+    assert holders(segment) == []
+
+
 def test_when_all_are_drained_nobody_answers() -> None:
     segment = group()
     for node in segment.nodes.values():
@@ -203,6 +211,31 @@ def test_when_a_switch_fails_one_of_them_goes_on(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_two_survivors_that_were_cut_off_do_not_both_give_in(seed: int) -> None:
+    segment = group(seed=seed)
+    segment["c"].kill()
+    segment.run(2)
+    segment.cut("a", "b")
+    segment.cut("b", "a")
+    segment.run(5)
+    segment.heal()
+    assert seconds_dark(segment, 5) == 0
+    assert holders(segment) == ["a"]
+
+
+def test_what_was_conceded_is_not_claimed_as_soon_as_the_path_is_healed() -> None:
+    segment = group()
+    segment.cut("a", "b")
+    segment.run(10)
+    assert holders(segment) == ["b"]
+    segment.heal()
+    segment.run(HOLD_DOWN / 2 - 1)
+    assert holders(segment) == ["b"]
+    segment.run(HOLD_DOWN + 20)
+    assert holders(segment) == ["a"]
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_a_single_path_cut_and_healed_leaves_the_first(seed: int) -> None:
     """Node c sees both, so none of them was cut off."""
     segment = group(seed=seed)
@@ -244,6 +277,21 @@ def test_a_node_with_another_list_does_not_hold_it_twice_for_long(node: str) -> 
     assert (holders(segment), holders(segment, VIP6)) == (["a"], ["b"])
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_nodes_with_other_lists_do_not_take_an_address_from_each_other_for_ever(seed: int) -> None:
+    segment = group(seed=seed)
+    for node in segment.nodes.values():
+        node.claim({VIP: (node.name,), VIP6: (node.name,)})
+    for sender in ORDER:
+        for receiver in ORDER:
+            segment.cut(sender, receiver)
+    segment.run(5)
+    segment.heal()
+    segment.run(20)
+    assert len(holders(segment)) == 1
+    assert max(node.states(VIP).count(State.HOLDING) for node in segment.nodes.values()) <= 4
+
+
 def test_a_freeze_too_short_to_be_noticed_changes_nothing() -> None:
     segment = group()
     segment["a"].freeze()
@@ -259,6 +307,6 @@ def test_a_thawed_node_asks_before_it_answers_again() -> None:
     segment["a"].freeze()
     segment.run(5)
     segment["a"].thaw()
-    segment.run(1)
+    segment.run(5)
     assert segment["a"].states(VIP)[2:] == [State.PROBING, State.WAITING]
     assert holders(segment) == ["b"]
