@@ -17,7 +17,6 @@ from typing import Final
 
 from mlbd.proto.bfd.watch import Path
 from mlbd.proto.control import (
-    MAX_LINE,
     ConflictSeen,
     Drain,
     Drained,
@@ -31,10 +30,8 @@ from mlbd.proto.control import (
     Unreadable,
     VipChanged,
     Watches,
-    claim_lines,
-    decode_report,
-    encode,
 )
+from mlbd.proto.lines import MAX_LINE, claim_lines, decode_report, encode
 from mlbd.proto.neighbor.group import MEMORY
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State

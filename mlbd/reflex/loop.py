@@ -19,7 +19,6 @@ from mlbd.proto.control import (
     ConflictSeen,
     Drain,
     Drained,
-    LineBuffer,
     Links,
     Ping,
     Pong,
@@ -29,9 +28,8 @@ from mlbd.proto.control import (
     Unreadable,
     VipChanged,
     Watches,
-    decode_order,
-    encode,
 )
+from mlbd.proto.lines import LineBuffer, decode_order, encode
 from mlbd.proto.neighbor.announcer import Action, Announcer, Contested, Send, StateChanged
 from mlbd.proto.neighbor.frame import DropReason, format_mac
 from mlbd.proto.neighbor.group import Group

@@ -13,21 +13,8 @@ from pathlib import Path
 import pytest
 
 from mlbd.proto.bfd.watch import Watch
-from mlbd.proto.control import (
-    Claims,
-    LineBuffer,
-    Links,
-    Order,
-    Ping,
-    Pong,
-    Report,
-    Unreadable,
-    VipChanged,
-    Watches,
-    claim_lines,
-    decode_report,
-    encode,
-)
+from mlbd.proto.control import Claims, Links, Order, Ping, Pong, Report, Unreadable, VipChanged, Watches
+from mlbd.proto.lines import LineBuffer, claim_lines, decode_report, encode
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State

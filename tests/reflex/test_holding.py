@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from mlbd.proto.control import MAX_LINE, ConflictSeen, Drain, Links, ProblemChanged, Ready, encode
+from mlbd.proto.control import ConflictSeen, Drain, Links, ProblemChanged, Ready
+from mlbd.proto.lines import MAX_LINE, encode
 from mlbd.proto.neighbor.frame import parse_mac
 from mlbd.proto.neighbor.link import Link
 from mlbd.proto.neighbor.vip import State

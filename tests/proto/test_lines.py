@@ -12,14 +12,10 @@ from hypothesis import strategies as st
 from mlbd.proto.bfd.authentication import Authentication, AuthenticationType
 from mlbd.proto.bfd.watch import Watch
 from mlbd.proto.control import (
-    CLAIMS_PER_LINE,
-    MAX_LINE,
-    OCTETS_PER_LINE,
     Claims,
     ConflictSeen,
     Drain,
     Drained,
-    LineBuffer,
     Links,
     Order,
     Ping,
@@ -31,6 +27,12 @@ from mlbd.proto.control import (
     Unreadable,
     VipChanged,
     Watches,
+)
+from mlbd.proto.lines import (
+    CLAIMS_PER_LINE,
+    MAX_LINE,
+    OCTETS_PER_LINE,
+    LineBuffer,
     claim_lines,
     decode_order,
     decode_report,
