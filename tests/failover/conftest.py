@@ -10,7 +10,7 @@ from tests.lab import Lab
 from .scene import Scene, scene
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def stage() -> Iterator[Scene]:
     with Lab() as lab, scene(lab) as three:
         yield three
