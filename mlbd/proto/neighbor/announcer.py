@@ -170,7 +170,8 @@ class Announcer:
         """What changes because the group sees that node, or has lost sight of it."""
         actions: list[Action] = []
         for vip in self._vips.values():
-            if node in vip.claim.order or (vip.other is not None and vip.other.node == node):
+            listed = node in vip.claim.order or (vip.other is not None and vip.other.node == node)
+            if listed or vip.state is State.HOLDING:  # its own list may be another
                 actions += self._meet(vip, node, now)
         return actions
 

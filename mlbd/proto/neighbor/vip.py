@@ -185,9 +185,8 @@ class Vip:
         return None
 
     def believe(self, node: str, until: float) -> None:
-        """Another node of ours holds it; it needs no probe then. What was conceded to it stays so."""
-        before = self.other
-        self.other = replace(before, until=until) if before and before.node == node else Other(node, until)
+        """Another node of ours holds it; it needs no probe then. What was conceded stays so, whoever has it now."""
+        self.other = replace(self.other, node=node, until=until) if self.other else Other(node, until)
         self.known = True
         if self.state is State.WAITING:
             self.due = until
