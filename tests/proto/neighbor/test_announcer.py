@@ -337,6 +337,139 @@ def test_one_that_waits_asks_again_when_the_group_changes_and_nobody_reminds_it(
     assert it.states() == [State.PROBING, State.WAITING, State.PROBING, State.HOLDING]
 
 
+class Watched(Clocked):
+    """Sees node-9, whose MAC is THEIRS, and node-8; all have been there for long."""
+
+    def __init__(self, *order: str) -> None:
+        super().__init__()
+        self.group.watch([("node-9", 2), ("node-8", 2)], 30.0, self.now)
+        self.group.learn("node-9", 2, THEIRS)
+        self.see("node-9", "node-8")
+        self.until(1100)
+        self.claim(*order)
+        self.log.clear()
+
+    def see(self, *nodes: str, up: bool = True, planned: bool = False) -> None:
+        for node in nodes:
+            self.group.see(node, 2, up, planned, self.now)
+            self.note(self.machine.seen(node, self.now))
+
+    def claim(self, *order: str) -> None:
+        self.note(self.machine.claims([Claim(VIP, (2,), order)], (), self.now))
+
+    def hold(self) -> None:
+        self.until(self.now + 6)
+        assert self.machine.held
+        self.log.clear()
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [(("node-1", "node-9"), State.HOLDING), (("node-9", "node-1"), State.WAITING)]
+)
+def test_of_two_who_ask_the_first_in_the_list_goes_on(order: tuple[str, ...], state: State) -> None:
+    it = Watched(*order)
+    it.see("node-9", up=False)
+    it.note(it.machine.silence(it.now))
+    it.note(it.machine.resume(it.now))
+    assert it.states()[-1] is State.PROBING
+    it.receive(arp_probe())
+    it.until(it.now + 0.2)
+    assert it.states()[-1] is state
+
+
+def test_the_second_frame_of_an_announcement_is_no_further_claim() -> None:
+    it = Watched("node-1", "node-9")
+    it.hold()
+    for octets in arp.announcements(THEIRS, VIP.packed):
+        packet = arp.decode(octets)
+        assert isinstance(packet, arp.ArpPacket)
+        it.receive(packet)
+    assert it.contested() == [Contested(VIP.packed, 2, THEIRS, "node-9")]
+    it.receive(arp_claim())
+    it.receive(arp_claim())
+    it.receive(arp_claim())
+    assert it.states() == [], "that makes four, and node-9 is the greater name"
+
+
+def test_a_node_before_this_one_is_yielded_to_at_once() -> None:
+    it = Watched("node-1", "node-9")
+    it.hold()
+    it.claim("node-9", "node-1")
+    assert it.machine.held, "until it is heard"
+    it.receive(arp_claim())
+    assert it.states() == [State.STANDBY]
+    assert not it.contested()
+
+
+def test_one_that_failed_and_is_just_back_is_told_once_and_yielded_to_when_it_insists() -> None:
+    it = Watched("node-9", "node-1")
+    it.see("node-9", up=False)
+    it.hold()
+    it.see("node-9")
+    it.receive(arp_claim())
+    assert it.contested() == [Contested(VIP.packed, 2, THEIRS, "node-9")]
+    assert not it.states()
+    it.receive(arp_claim())
+    assert it.states() == [State.STANDBY]
+
+
+def test_one_that_is_not_settled_itself_insists_on_nothing() -> None:
+    it = Watched("node-9", "node-1")
+    it.note(it.machine.links([], it.now))
+    it.see("node-9", up=False)
+    it.note(it.machine.links([ETH0], it.now))
+    it.hold()
+    it.see("node-9")
+    it.receive(arp_claim())
+    assert it.states() == [State.STANDBY]
+
+
+def test_the_answers_of_one_that_is_drained_are_no_claim_to_yield_to() -> None:
+    it = Watched("node-9", "node-1")
+    it.see("node-9", up=False, planned=True)
+    it.hold()
+    it.receive(arp_claim())
+    assert not it.states()
+
+
+def test_a_new_list_claims_what_was_conceded_under_the_old_one() -> None:
+    it = Watched("node-1")
+    it.hold()
+    it.see("node-9", up=False)
+    for _ in range(4):
+        it.receive(arp_claim())
+    assert it.states() == [State.WAITING]
+    it.claim("node-1", "node-8")
+    assert it.machine.held
+
+
+def test_after_an_undrain_it_asks_what_others_hold() -> None:
+    it = Watched("node-1", "node-9")
+    it.hold()
+    it.note(it.machine.drain(it.now))
+    it.receive(arp_claim())
+    it.log.clear()
+    it.note(it.machine.undrain(it.now))
+    assert it.states() == [State.PROBING]
+
+
+@pytest.mark.parametrize(("order", "states"), [(("node-1",), []), (("node-1", "node-9"), [State.PROBING])])
+def test_a_doubt_is_only_about_what_another_may_hold(order: tuple[str, ...], states: list[State]) -> None:
+    it = Watched(*order)
+    it.hold()
+    it.note(it.machine.doubt(it.now))
+    assert it.states() == states
+
+
+def test_in_doubt_one_that_goes_on_for_a_node_before_it_stands_by_at_once() -> None:
+    it = Watched("node-9", "node-1")
+    it.see("node-9", up=False)
+    it.hold()
+    it.see("node-9")
+    it.note(it.machine.doubt(it.now))
+    assert it.states() == [State.STANDBY]
+
+
 def test_timers_do_not_pile_up() -> None:
     it = Clocked(claim())
     for _ in range(10_000):

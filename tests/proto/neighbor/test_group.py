@@ -79,6 +79,7 @@ def test_the_window_opens_again_with_the_return_to_the_group() -> None:
 
 def test_after_a_freeze_the_window_opens_and_who_is_drained_stays_known() -> None:
     it = group(("node-2", ETH0))
+    up(it, "node-2")
     down(it, "node-2", planned=True)
     it.frozen(START + 100)
     assert it.starting
@@ -140,6 +141,16 @@ def test_a_failure_is_no_drain_and_the_node_returned_for_half_of_the_hold_down()
     assert it.returned("node-2", ETH0, START + 114.9)
     assert not it.returned("node-2", ETH0, START + 115)
     assert not it.returned("node-3", ETH0, START + 100)
+
+
+def test_a_node_that_left_on_purpose_did_not_fail_whatever_it_did_before() -> None:
+    it = group(("node-2", ETH0))
+    up(it, "node-2")
+    down(it, "node-2", at=START + 10)
+    up(it, "node-2", at=START + 11)
+    down(it, "node-2", at=START + 12, planned=True)
+    up(it, "node-2", at=START + 13)
+    assert not it.returned("node-2", ETH0, START + 13)
 
 
 def test_a_node_that_started_is_settled_after_its_hold_down() -> None:
