@@ -140,3 +140,9 @@ def session_change(report: SessionReport, link: str) -> Change:
     why = report.diagnostic or "no reason given"
     text = f"{report.peer} is not seen {way} any more ({why}): others take its addresses"
     return Change("NodeLost", name, text, severity=Severity.WARNING)
+
+
+def restored_change(address: IPAddress, service: str) -> Change:
+    """Somebody took a bound address off lo; whoever did may do it again."""
+    text = f"{address} was taken off lo by somebody else, and is there again"
+    return Change("AddressRestored", f"Service {service}", text, service, str(address), Severity.WARNING)

@@ -40,7 +40,7 @@ from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged, Watches
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 
-from .changes import Change, link_changes, plan_changes, problem_changes, session_change, vip_change
+from .changes import Change, link_changes, plan_changes, problem_changes, restored_change, session_change, vip_change
 from .drain import moves
 from .explain import explain
 from .facts import Facts
@@ -99,7 +99,7 @@ class Engine:
         self._links = Links(self._wake.set)
         self._seen: tuple[HostLink, ...] = ()
         self._decided_on: tuple[object, ...] = ()
-        self._addresses = Addresses()
+        self._addresses = Addresses(self._hear_restored)
         self._firewall = Firewall()
         self._memory = Memory(Path(settings.data))
         self._reflex = Reflex(settings.node, self._hear)
@@ -313,6 +313,10 @@ class Engine:
         vip = self._desired.vips.get(report.address)
         if vip and (change := vip_change(report, str(vip.services[0]), before)):
             self._record(change)
+
+    def _hear_restored(self, address: IPAddress) -> None:
+        if vip := self._desired.vips.get(address):
+            self._record(restored_change(address, str(vip.services[0])))
 
     def _name(self, index: int) -> str:
         return next((link.name for link in self._seen if link.index == index), "")

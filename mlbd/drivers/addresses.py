@@ -24,7 +24,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -57,7 +57,8 @@ class AddressesStatus:
 class Addresses:
     """Raises OSError when the kernel gives no route socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_restored: Callable[[IPAddress], None] = lambda _: None) -> None:
+        self._on_restored = on_restored
         self._wanted: frozenset[IPAddress] = frozenset()
         self._bound: set[IPAddress] = set()
         self._refused: dict[IPAddress, str] = {}
@@ -79,10 +80,12 @@ class Addresses:
         return AddressesStatus(bound, dict(self._refused), self._arp_announce.refusal)
 
     async def run(self) -> None:
-        """Put back what somebody removes."""
+        """Put back what somebody removes, and tell `on_restored` of each address."""
         while True:
             await self._watch.readable()
-            await self._reconcile()
+            refused = self._refused.keys()
+            for address in await self._reconcile() - refused:
+                self._on_restored(address)
 
     async def close(self) -> None:
         """Leave nothing behind: neither our addresses nor the setting."""
@@ -91,21 +94,24 @@ class Addresses:
         self._arp_announce.restore()
         self._watch.close()
 
-    async def _reconcile(self) -> None:
+    async def _reconcile(self) -> set[IPAddress]:
+        """The addresses that were added."""
         async with self._turn:
-            await self._make_so()
+            return await self._make_so()
 
-    async def _make_so(self) -> None:
+    async def _make_so(self) -> set[IPAddress]:
         self._catch_up()
         missing = sorted(self._wanted - self._bound, key=_order)
         surplus = sorted(self._bound - self._wanted, key=_order)
         outcomes = await netlink.change(chain(map(_addition, missing), map(_removal, surplus)))
-        self._bound |= _done(missing, outcomes)
+        added = _done(missing, outcomes)
+        self._bound |= added
         self._bound -= _done(surplus, outcomes[len(missing) :])
         if any(outcomes):
             self._dump()  # before anybody is blamed: the event of an IPv6 address comes after the answer
         failed = {address: error for address, error in zip(missing, outcomes, strict=False) if error}
         self._refused = {address: _explain(address, failed[address]) for address in failed.keys() - self._bound}
+        return added
 
     def _catch_up(self) -> None:
         events = self._watch.events()

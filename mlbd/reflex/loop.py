@@ -86,7 +86,8 @@ class Loop:
         """Until the other end of the control socket is closed. The other nodes are told on leaving."""
         self._report(Ready(realtime))
         while self._open:
-            ready = self._epoll.poll(self._timeout())
+            # Woken from a freeze with its time over, Python's poll returns nothing of what has come meanwhile.
+            ready = self._epoll.poll(self._timeout()) or self._epoll.poll(0)
             self._before, self._now = self._now, self._clock()
             self._keep_lease()
             self._notice_freeze()
@@ -118,14 +119,15 @@ class Loop:
     def _keep_lease(self) -> None:
         if not self._silent and self._now > self._heard + LEASE:
             self._silent = True
-            self._meet(self._watcher.administratively_down(True, self._now))
             self._perform(self._announcer.silence(self._now))
+            self._meet(self._watcher.administratively_down(True, self._now))
 
     def _notice_freeze(self) -> None:
         if self._watcher.is_overdue(self._now):
             self._counters["frozen"] += 1
             self._group.frozen(self._now)
             self._perform(self._announcer.doubt(self._now))
+            self._meet(())
 
     def _work(self) -> None:
         if (deadline := self._watcher.deadline()) is not None and deadline <= self._now:
@@ -171,7 +173,8 @@ class Loop:
             self._untold = True
             self._perform(self._announcer.seen(node, self._now))
         self._starting = self._group.starting
-        self._group_due = self._now if starting and not self._starting else self._group.deadline(self._now)
+        is_due = self._group_due is not None and self._group_due <= self._now
+        self._group_due = self._now if is_due or starting > self._starting else self._group.deadline(self._now)
 
     def _read_control(self) -> None:
         if self._lines:

@@ -100,8 +100,9 @@ class Watcher:
     def is_overdue(self, now: float) -> bool:
         """Whether it did not run for as long as others wait before they take it for dead."""
         deadline = self._sessions.deadline()
-        patience = min((watch.desired_min_tx * watch.multiplier for watch in self._watches), default=0) / 1e6
-        return deadline is not None and now - deadline > patience
+        # They count from the last packet, which was one interval before the deadline.
+        patiences = (watch.desired_min_tx * (watch.multiplier - 1) for watch in self._watches)
+        return deadline is not None and now - deadline > min(patiences, default=0) / 1e6
 
     def _perform(self, actions: Iterable[Action], now: float) -> list[str]:
         names = []
@@ -109,9 +110,14 @@ class Watcher:
             match action:
                 case Send(watch, octets):
                     self._transport.send(watch, octets)
-                case SessionChanged(watch, state, _, remote_state, _):
-                    planned = State.ADMIN_DOWN in (state, remote_state)
-                    self._group.see(watch.peer, watch.link, state is State.UP, planned, now)
+                case SessionChanged(watch, State.INIT):
+                    pass  # on its way up
+                case SessionChanged(watch, state, diagnostic, remote_state, remote_diagnostic):
+                    if _is_unheard(diagnostic, remote_diagnostic) and remote_state is State.DOWN:
+                        self._group.unheard(watch.peer, watch.link, now)
+                    else:
+                        planned = State.ADMIN_DOWN in (state, remote_state)
+                        self._group.see(watch.peer, watch.link, state is State.UP, planned, now)
                     names.append(watch.peer)
                     if state is State.UP:
                         self._learn(watch)
@@ -123,6 +129,13 @@ class Watcher:
         with contextlib.suppress(OSError):  # no socket is to be had now: later
             if (mac := neighbour(watch.link, watch.remote)) is not None:
                 self._group.learn(watch.peer, watch.link, mac)
+
+
+def _is_unheard(diagnostic: Diagnostic, remote_diagnostic: Diagnostic) -> bool:
+    """Whether the other end took the session down because it heard nothing. One that just started says Down as well,
+    and gives no reason."""
+    signaled = diagnostic is Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN
+    return signaled and remote_diagnostic is Diagnostic.CONTROL_DETECTION_TIME_EXPIRED
 
 
 def _report(status: SessionStatus) -> SessionReport:

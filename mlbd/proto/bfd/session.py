@@ -177,6 +177,10 @@ class Session:
         self._lost, self._steady = True, None
         self.remote_discriminator = 0
         self.negotiation.lose()
+        if self.state is State.DOWN and self.diagnostic is Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN:
+            # It went on speaking after it had lost us, and does no more: a change, though not of the state.
+            self.diagnostic = Diagnostic.CONTROL_DETECTION_TIME_EXPIRED
+            return [self._changed()]
         return self._handle(Event.DETECTION_TIME_EXPIRED)
 
     def _handle(self, event: Event) -> list[Action]:

@@ -8,10 +8,10 @@ whom it sees. Where two see differently for a moment, the one that hears the oth
    just now. Then it says so by announcing again, and yields when the other insists: it was not cut off.
 2. A claim of a node that stands after this one: this one defends by announcing again. If it was itself cut off from
    several others it yields, and lets them speak first.
-3. Two nodes that go on insisting have different lists, which is somebody's mistake: the greater name yields. Or the
-   other does not hear this one, which BFD knows: this one yields. It is told, and tried again when a list or a session
-   has changed, or after CONCESSION.
-4. A stranger's claim: defended at a limited rate (RFC 5227 2.4), and told.
+3. A claim of a node that does not hear this one, which BFD knows: this one yields, whatever its place.
+4. Two nodes that go on insisting have different lists, which is somebody's mistake: the greater name yields. It is
+   told, and tried again when a list or a session has changed, or after CONCESSION.
+5. A stranger's claim: defended at a limited rate (RFC 5227 2.4), and told.
 """
 
 import heapq
@@ -27,15 +27,12 @@ from mlbd.proto.neighbor.group import START_WINDOW, Group
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.ndp import Advertisement, Solicitation
 from mlbd.proto.neighbor.responder import Packet
-from mlbd.proto.neighbor.vip import DEFEND_INTERVAL, PROBE_TRUST, TRUST, Due, Event, State, Vip
+from mlbd.proto.neighbor.vip import PROBE_TRUST, TRUST, Due, Event, State, Vip
 
 BATCH: Final = 16
 """Addresses served by one `expire`, so that a take-over of a thousand does not stall answers."""
 
-INSIST_INTERVAL: Final = 1.0
-"""Seconds between announcements against one of our own nodes."""
-
-DISPUTE: Final = 4
+DISPUTE: Final = 3
 """Claims without a pause after which it is no passing difference of views."""
 
 
@@ -195,8 +192,6 @@ class Announcer:
             match vip.expire(now):
                 case None:
                     actions += self._entered(vip)
-                case Due.REVIEW:
-                    actions += self._review(vip, now)
                 case due:
                     actions += self._frames(vip, due)
                     self._arm(vip)
@@ -231,6 +226,9 @@ class Announcer:
                 vip.reclaim()
             vip.claim = claim
             actions += self._review(vip, now)
+            # Another node may have had the new list first, and announced what this one insisted on then.
+            if (node := vip.contender(now)) is not None and node in self._before(vip) and vip.answering:
+                actions += self._yield(vip, node, b"", now)
         return actions
 
     def _forget(self, address: bytes, links: Iterable[int]) -> None:
@@ -270,7 +268,9 @@ class Announcer:
             return True
         if other.node in self._before(vip):
             return False
-        return self._group.settled(vip.link, now) and not self._group.returned(other.node, vip.link, now)
+        group = self._group
+        back = group.returned(other.node, vip.link, now)
+        return group.settled(vip.link, now) and group.hears(other.node, vip.link) and not back
 
     def _others(self, vip: Vip) -> Iterator[str]:
         return (node for node in vip.claim.order if node != self._node)
@@ -319,6 +319,8 @@ class Announcer:
         group, claims = self._group, vip.contest(node, now)
         # It goes on answering until it hears this one. To yield to it would be to take the address back at once.
         leaves = group.drained(node, vip.link) or node not in vip.claim.order
+        if not (leaves or group.hears(node, vip.link)):
+            return None
         if node in self._before(vip) and not leaves:
             if claims > 1 or not (group.returned(node, vip.link, now) and group.settled(vip.link, now)):
                 return None
@@ -327,7 +329,7 @@ class Announcer:
         elif claims >= DISPUTE and (self._node > node or not group.alive(node, vip.link)):
             vip.concede(node, now)
             return None
-        if not vip.defend(now, INSIST_INTERVAL):
+        if not vip.insist(now):
             return []
         vip.announce_again(now)
         self._arm(vip)
@@ -335,8 +337,8 @@ class Announcer:
 
     def _yield(self, vip: Vip, node: str, mac: bytes, now: float) -> list[Action]:
         yielded = vip.handle(Event.YIELD, now)
-        # Two that were cut off may have yielded to each other: they ask soon.
-        vip.believe(node, now + (PROBE_TRUST if yielded and self._group.rejoined(vip.link, now) else TRUST))
+        # Two may have yielded to each other: they ask soon.
+        vip.believe(node, now + (PROBE_TRUST if yielded else TRUST))
         entered = self._decide(vip, now) or yielded
         self._arm(vip)
         disputed = vip.other is not None and now < vip.other.conceded
@@ -345,7 +347,7 @@ class Announcer:
 
     def _hear_stranger(self, vip: Vip, mac: bytes, strength: Strength, now: float) -> list[Action]:
         if vip.state is State.HOLDING:
-            if strength is Strength.ASKS or not vip.defend(now, DEFEND_INTERVAL):
+            if strength is Strength.ASKS or not vip.defend(now):
                 return []
             return [*self._frames(vip, Due.ANNOUNCEMENT), Contested(vip.address, vip.link, mac)]
         if not vip.handle(Event.FOREIGN, now):

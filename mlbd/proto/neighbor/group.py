@@ -28,6 +28,7 @@ class Group:
         self._node = node
         self._seen: dict[Place, bool] = {}
         self._planned: set[Place] = set()
+        self._unheard: set[Place] = set()
         self._returned: dict[Place, float] = {}
         self._macs: dict[tuple[int, bytes], str] = {}
         self._hold_down = 0.0
@@ -36,6 +37,7 @@ class Group:
         self._cut_off: dict[int, float] = {}
         self._rejoined: set[int] = set()
         self._window: float | None = None
+        self._deaf = False
         self._complete = False
 
     @property
@@ -55,6 +57,7 @@ class Group:
         before = self._seen
         self._seen = {place: self._seen.get(place, False) for place in places}
         self._planned &= self._seen.keys()
+        self._unheard &= self._seen.keys()
         self._returned = {place: at for place, at in self._returned.items() if place in self._seen}
         if self._window is None or self._seen.keys() - before.keys():
             self._open_window(now)
@@ -66,6 +69,10 @@ class Group:
         if place not in self._seen:
             return
         was, self._seen[place] = self._seen[place], up
+        unheard = place in self._unheard
+        self._unheard.discard(place)
+        if up and unheard:
+            self._come_back(link, now - 2 * START_WINDOW, now)
         if up:
             if place in self._returned:
                 self._returned[place] = now
@@ -78,6 +85,16 @@ class Group:
             self._returned[place] = now
             self._lose(link, now)
         self._look_around(now)
+
+    def unheard(self, node: str, link: int, now: float) -> None:
+        """It speaks, so it is alive, but says that it does not hear this node, which may be at fault itself."""
+        place = node, link
+        if place in self._seen:
+            self._unheard.add(place)
+            self._look_around(now)
+
+    def hears(self, node: str, link: int) -> bool:
+        return not any(place in self._unheard for place in self._places(node, link))
 
     def learn(self, node: str, link: int, mac: bytes) -> None:
         """The address by which the node announces on that link."""
@@ -114,12 +131,13 @@ class Group:
                 self._since[link] = now
             elif self._since[link] is None:
                 self._away(link, now)
+                self._open_window(now, deaf=True)
         self._since |= dict.fromkeys(self._since.keys() - links)
 
     def frozen(self, now: float) -> None:
         """This node did not run for so long that the others may have taken it for dead, and that what it believes of
         them is old."""
-        self._open_window(now)
+        self._open_window(now, deaf=True)
         self._fail(now)
         self._since = {link: None if since is None else now for link, since in self._since.items()}
 
@@ -143,7 +161,9 @@ class Group:
     def expire(self, now: float) -> None:
         self._look_around(now)
 
-    def _open_window(self, now: float) -> None:
+    def _open_window(self, now: float, deaf: bool = False) -> None:
+        """`deaf`: what is believed of the others is old, also that they are there; it lasts its whole time."""
+        self._deaf = deaf or (self._deaf and not self._complete)
         self._window, self._complete = now + START_WINDOW, False
 
     def _settles(self, link: int, now: float) -> float | None:
@@ -159,7 +179,8 @@ class Group:
         return [place for place in self._seen if place[0] == node]
 
     def _look_around(self, now: float) -> None:
-        if self._window is not None and (now >= self._window or all(self._seen.values())):
+        found_all = all(self._seen.values()) and not (self._deaf and self._seen)
+        if self._window is not None and (now >= self._window or found_all):
             self._complete = True
 
     def _lose(self, link: int, now: float) -> None:
@@ -173,9 +194,12 @@ class Group:
             self._since[link] = now
             return
         self._rejoined.add(link)
+        self._come_back(link, cut_off - START_WINDOW, now)
+
+    def _come_back(self, link: int, before: float, now: float) -> None:
+        """From being away. What this node noticed itself since `before`, a lost carrier or a freeze, is the same."""
         since = self._since.get(link)
-        # After a lost carrier or a freeze this is the same failure.
-        if since is None or since < cut_off - START_WINDOW:
+        if since is None or since < before:
             self._away(link, now)
 
     def _has_several(self, link: int) -> bool:

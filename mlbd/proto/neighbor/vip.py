@@ -21,12 +21,15 @@ ANNOUNCE_ROUNDS: Final = 5
 ANNOUNCE_INTERVAL: Final = 1.1  # seconds; RFC 4861 7.2.6 wants 1 at least
 REFRESH_INTERVAL: Final = 30.0  # seconds between announcements while held
 DEFEND_INTERVAL: Final = 10.0  # seconds, RFC 5227 1.1
+INSIST_INTERVAL: Final = 1.0  # seconds between announcements against one of our own nodes
 RETRY_INTERVAL: Final = 10.0  # seconds from a conflict to the next probe
 MAX_CONFLICTS: Final = 10  # RFC 5227 1.1: after these,
 RATE_LIMIT_INTERVAL: Final = 60.0  # seconds between probes
 LEAVE_WAIT: Final = 3.0  # seconds in which another node is to announce what this one leaves
-TRUST: Final = 1.5 * REFRESH_INTERVAL  # seconds after its announcement in which another node is believed to hold
+TRUST: Final = 10.0  # seconds after its announcement in which another node is believed to hold
 PROBE_TRUST: Final = 1.0  # seconds after its probe
+_SAME_CLAIM: Final = INSIST_INTERVAL / 2
+_MOMENT: Final = 0.1  # seconds by which one node may read its files sooner than another
 PATIENCE: Final = 10.0  # seconds without a further claim after which a dispute is over
 CONCESSION: Final = 600.0  # seconds for which what was conceded is not claimed again
 
@@ -59,7 +62,6 @@ class Due(Enum):
 
     PROBE = "probe"
     ANNOUNCEMENT = "announcement"
-    REVIEW = "review"
 
 
 TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
@@ -122,6 +124,7 @@ class Vip:
         "_conflicts",
         "_contests",
         "_defended",
+        "_insisted",
         "_step",
         "address",
         "claim",
@@ -143,7 +146,7 @@ class Vip:
         self._step = 0
         self._conflicts = 0
         self._contests: dict[str, tuple[int, float]] = {}
-        self._defended = float("-inf")
+        self._defended = self._insisted = float("-inf")
 
     @property
     def active(self) -> bool:
@@ -175,8 +178,8 @@ class Vip:
                 self.due = now + ANNOUNCE_INTERVAL if self._step < ANNOUNCE_ROUNDS else self._next_refresh(now)
                 return Due.ANNOUNCEMENT
             case State.WAITING:
-                self.due, self.other, self.known = None, None, False
-                return Due.REVIEW
+                self.handle(Event.TAKE_UNKNOWN, now)  # whoever is waited for may have gone, or waits as well
+                return None
             case State.PROBING | State.CONFLICT if self._step < PROBE_COUNT:
                 self._step += 1
                 self.due = now + PROBE_WAIT / PROBE_COUNT
@@ -213,19 +216,33 @@ class Vip:
         """While HOLDING: an announcement then, for a node that has come back; a burst goes on after it."""
         self._step, self.due = min(self._step, ANNOUNCE_ROUNDS - 1), at
 
-    def defend(self, now: float, interval: float) -> bool:
-        """RFC 5227 2.4 (c): whether the address may be defended now, at most once in `interval` seconds."""
-        if now - self._defended < interval:
+    def defend(self, now: float) -> bool:
+        """RFC 5227 2.4 (c): whether the address may be defended against a stranger now."""
+        if now - self._defended < DEFEND_INTERVAL:
             return False
         self._defended = now
         return True
 
+    def insist(self, now: float) -> bool:
+        """The same, against one of our own nodes."""
+        if now - self._insisted < INSIST_INTERVAL:
+            return False
+        self._insisted = now
+        return True
+
     def contest(self, node: str, now: float) -> int:
-        """Counts the claims of a node that should not make them; how many there were without a pause."""
+        """Counts the claims of a node that should not make them, one in INSIST_INTERVAL at most; how many there were
+        without a pause."""
         claims, at = self._contests.get(node, (0, now))
+        if claims and now - at < _SAME_CLAIM:
+            return claims
         claims = claims + 1 if now - at < PATIENCE else 1
         self._contests[node] = claims, now
         return claims
+
+    def contender(self, now: float) -> str | None:
+        """Who claimed the address a moment ago, though it should not."""
+        return next((node for node, (_, at) in self._contests.items() if now - at < _MOMENT), None)
 
     def _enter(self, state: State, now: float) -> None:
         self.state, self._step = state, 0

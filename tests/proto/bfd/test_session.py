@@ -489,3 +489,15 @@ def test_a_session_that_is_dropped_says_admin_down_once() -> None:
     assert pair.a.sessions.deadline() is None
     pair.run(0.01)
     assert pair.b.reasons()[-1] == (State.DOWN, SIGNALED, State.ADMIN_DOWN)
+
+
+def test_one_that_does_not_hear_us_and_then_falls_silent_is_told_of_twice() -> None:
+    pair = Pair()
+    pair.run(5)
+    pair.a.reaches_other = False
+    while pair.a.state is State.UP:
+        pair.run(0.001)
+    assert pair.a.reasons()[-1] == (State.DOWN, SIGNALED, State.DOWN)
+    pair.b.reaches_other = False
+    pair.run(10)
+    assert pair.a.reasons()[-1][:2] == (State.DOWN, Diagnostic.CONTROL_DETECTION_TIME_EXPIRED)

@@ -86,7 +86,10 @@ class Node:
             self.group.frozen(now)
             self._perform(self.announcer.doubt(now))
         for peer in self.segment.parted(self):
-            self.session(peer.name, False, planned=peer.drained or peer.silent)
+            if peer.speaks and self.segment.hears(self, peer) and not self.segment.is_up(peer, self):
+                self.unheard(peer.name)
+            else:
+                self.session(peer.name, False, planned=peer.drained or peer.silent)
         backlog, self._backlog = self._backlog, []
         for octets in backlog:
             self.hear(octets)
@@ -142,6 +145,13 @@ class Node:
         """What BFD says of another node."""
         self.segment.up[self.name, peer] = up
         self.group.see(peer, ETH0, up, planned, self.segment.now)
+        self._meet([peer])
+        self._end_turn()
+
+    def unheard(self, peer: str) -> None:
+        """BFD says that the other does not hear this one."""
+        self.segment.up[self.name, peer] = False
+        self.group.unheard(peer, ETH0, self.segment.now)
         self._meet([peer])
         self._end_turn()
 
@@ -328,10 +338,18 @@ class Segment:
         return one.works and other.works and self.hears(one, other) and self.hears(other, one)
 
     def _detect(self, one: Node, other: Node, since: float) -> None:
-        if self._silent_since.get((one.name, other.name)) == since and one.works and self.is_up(one, other):
+        ends = one.name, other.name
+        if self._silent_since.get(ends) == since and one.works and self.is_up(one, other):
             one.session(other.name, False)
             if self.hears(other, one):
-                self.at(0.001, partial(self._part, other, one))
+                self.at(0.001, partial(self._complain, one, other))
+        elif one.works and not one.group.hears(other.name, ETH0) and self._silent_since.get(ends) == since:
+            one.session(other.name, False)
+
+    def _complain(self, deaf: Node, other: Node) -> None:
+        """The one says that it does not hear the other."""
+        if other.works and self.is_up(other, deaf) and not self.is_up(deaf, other):
+            other.unheard(deaf.name)
 
     def _part(self, one: Node, other: Node) -> None:
         """The other end has said that it is down."""

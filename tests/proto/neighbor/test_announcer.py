@@ -409,6 +409,7 @@ def test_one_that_failed_and_is_just_back_is_told_once_and_yielded_to_when_it_in
     it.receive(arp_claim())
     assert it.contested() == [Contested(VIP.packed, 2, THEIRS, "node-9")]
     assert not it.states()
+    it.until(it.now + 1)
     it.receive(arp_claim())
     assert it.states() == [State.STANDBY]
 
@@ -418,6 +419,9 @@ def test_one_that_is_not_settled_itself_insists_on_nothing() -> None:
     it.note(it.machine.links([], it.now))
     it.see("node-9", up=False)
     it.note(it.machine.links([ETH0], it.now))
+    it.until(it.now + 1)
+    it.group.expire(it.now)
+    it.note(it.machine.review(it.now))
     it.hold()
     it.see("node-9")
     it.receive(arp_claim())
@@ -438,7 +442,9 @@ def test_a_new_list_claims_what_was_conceded_under_the_old_one() -> None:
     it.see("node-9", up=False)
     for _ in range(4):
         it.receive(arp_claim())
-    assert it.states() == [State.WAITING]
+        it.until(it.now + 1)
+    assert it.states()[0] is State.WAITING
+    assert State.HOLDING not in it.states()
     it.claim("node-1", "node-8")
     assert it.machine.held
 
@@ -476,3 +482,21 @@ def test_timers_do_not_pile_up() -> None:
         it.receive(arp_claim())
         it.note(it.machine.claims([claim()], (), it.now))
     assert len(it.machine._timers) < 10
+
+
+def test_one_that_does_not_hear_this_node_is_yielded_to_whatever_its_place() -> None:
+    it = Watched("node-1", "node-9")
+    it.hold()
+    it.group.unheard("node-9", 2, it.now)
+    it.receive(arp_claim())
+    assert it.states() == [State.WAITING]
+    it.until(it.now + 0.5)
+    assert it.states() == [State.WAITING]
+
+
+def test_a_defence_against_one_of_ours_does_not_mute_the_one_against_a_stranger() -> None:
+    it = Watched("node-1", "node-9")
+    it.hold()
+    it.receive(arp_claim())
+    it.receive(arp_claim(bytes.fromhex("0200000000ff")))
+    assert [action.node for _, action in it.log if isinstance(action, Contested)] == ["node-9", None]

@@ -274,3 +274,37 @@ def test_an_unknown_mac_is_that_of_the_first_node_before_whose_mac_is_unknown_an
     assert it.who(OTHER_MAC, ETH0, before) == "node-4"
     up(it, "node-3")
     assert it.who(OTHER_MAC, ETH0, before) == "node-3"
+
+
+def test_who_speaks_but_does_not_hear_is_alive_until_it_falls_silent() -> None:
+    it = group(("node-2", ETH0), ("node-3", ETH0))
+    up(it, "node-2")
+    up(it, "node-3")
+    it.unheard("node-2", ETH0, START + 100)
+    assert it.alive("node-2", ETH0)
+    assert not it.hears("node-2", ETH0)
+    assert it.hears("node-3", ETH0)
+    down(it, "node-2", at=START + 110)
+    assert not it.alive("node-2", ETH0)
+
+
+def test_whom_another_did_not_hear_was_away_itself() -> None:
+    it = group(("node-2", ETH0), ("node-3", ETH0))
+    up(it, "node-2")
+    up(it, "node-3")
+    it.unheard("node-2", ETH0, START + 100)
+    up(it, "node-2", at=START + 105)
+    assert it.hears("node-2", ETH0)
+    assert not it.returned("node-2", ETH0, START + 105), "it was this node that was not heard"
+    assert not it.settled(ETH0, START + 105 + HOLD_DOWN - 1)
+    assert it.settled(ETH0, START + 105 + HOLD_DOWN)
+
+
+def test_after_a_lost_carrier_the_window_lasts_although_all_seem_to_be_there() -> None:
+    it = group(("node-2", ETH0))
+    up(it, "node-2")
+    it.open({ETH1}, START + 10)
+    it.open({ETH0, ETH1}, START + 10.2)
+    assert it.starting, "what it believes is old"
+    it.expire(START + 10.2 + START_WINDOW)
+    assert not it.starting

@@ -75,15 +75,15 @@ def test_what_was_left_is_given_up_after_three_seconds() -> None:
     assert machine.due is None
 
 
-def test_another_node_is_believed_for_45_seconds_after_each_announcement() -> None:
+def test_another_node_is_believed_until_then_after_each_announcement_and_then_asked() -> None:
     machine = vip()
-    machine.believe("node-2", 1045.0)
+    machine.believe("node-2", 1010.0)
     machine.handle(Event.WAIT, 1000.0)
-    assert machine.due == 1045.0
-    machine.believe("node-2", 1075.0)
-    assert machine.due == 1075.0
-    assert machine.expire(1075.0) is Due.REVIEW
-    assert machine.other is None
+    assert machine.due == 1010.0
+    machine.believe("node-2", 1040.0)
+    assert machine.due == 1040.0
+    assert machine.expire(1040.0) is None
+    assert machine.state is State.PROBING
     assert not machine.known, "it is to be asked again"
 
 
@@ -107,7 +107,7 @@ def test_one_that_waits_asks_again_soon_but_not_about_what_it_conceded() -> None
     for machine in (waiting, conceded):
         machine.handle(Event.WAIT, 1000.0)
         machine.verify(1010.0)
-    assert (waiting.due, conceded.due) == (1011.0, 1045.0)
+    assert (waiting.due, conceded.due) == (1011.0, 1010.0)
 
 
 def test_claims_are_counted_by_node_and_forgotten_after_a_pause_or_a_take_over() -> None:
