@@ -81,7 +81,7 @@ def test_a_node_goes_and_comes_without_a_loss(trio: Scene, what: str, number: in
         trio.wait_until_home()
     # A node that reads its files a moment later than another hears the next round of the announcement.
     assert_seamless(trio, away, A_ROUND)
-    assert_seamless(trio, back)
+    assert_seamless(trio, back, A_ROUND)
     for address in trio.of(daemon):
         heir = away.report[address].holders[-1].node
         assert_in_order(away, address, daemon.mac, trio.cluster.by_name(heir).mac)

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from mlbd.proto.neighbor.link import Claim
-from mlbd.proto.neighbor.vip import TRANSITIONS, Due, Event, State, Vip
+from mlbd.proto.neighbor.vip import TRANSITIONS, Event, State, Vip
 
 RULES = """
                 STANDBY   PROBING   WAITING   HOLDING   LEAVING   CONFLICT  SILENT
