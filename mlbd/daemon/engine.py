@@ -304,7 +304,8 @@ class Engine:
                 self._wake.set()
             case VipChanged(address, link, state):
                 before = self._states.get((address, link))
-                self._states[address, link] = state
+                if not (before is State.WAITING and state is State.PROBING):  # it asks from time to time, which is no news
+                    self._states[address, link] = state
                 if before in ANSWERING and state not in ANSWERING:
                     self._let_go[address] = now
                     asyncio.get_running_loop().call_later(LINGER_SECONDS, self._wake.set)
