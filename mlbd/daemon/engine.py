@@ -304,7 +304,8 @@ class Engine:
                 self._wake.set()
             case VipChanged(address, link, state):
                 before = self._states.get((address, link))
-                if not (before is State.WAITING and state is State.PROBING):  # it asks from time to time, which is no news
+                # Who waits asks from time to time, which is no news.
+                if not (before is State.WAITING and state is State.PROBING):
                     self._states[address, link] = state
                 if before in ANSWERING and state not in ANSWERING:
                     self._let_go[address] = now
