@@ -89,6 +89,7 @@ class Loop:
             # Woken from a freeze with its time over, Python's poll returns nothing of what has come meanwhile.
             ready = self._epoll.poll(self._timeout()) or self._epoll.poll(0)
             self._before, self._now = self._now, self._clock()
+            self._measure()
             self._keep_lease()
             self._notice_freeze()
             for fd, _ in sorted(ready, key=self._urgency):
@@ -131,7 +132,6 @@ class Loop:
 
     def _work(self) -> None:
         if (deadline := self._watcher.deadline()) is not None and deadline <= self._now:
-            self._measure(deadline)
             self._meet(self._watcher.expire(self._now))
         if self._group_due is not None and self._group_due <= self._now:
             self._group.expire(self._now)
@@ -144,7 +144,6 @@ class Loop:
         deadline = self._announcer.deadline()
         filtered = not self._stale and self._refreshing is None
         if deadline is not None and deadline <= self._now and (filtered or not self._announcer.asks_next):
-            self._measure(deadline)
             self._perform(self._announcer.expire(self._now))
         if self._refreshing is not None:
             if next(self._refreshing, _REFRESHED) is _REFRESHED:
@@ -153,10 +152,11 @@ class Loop:
             self._stale = False
             self._refreshing = self._refresh()
 
-    def _measure(self, deadline: float) -> None:
+    def _measure(self) -> None:
         """How late it is; what was due before the last turn already waits for its batch and is not late."""
-        if deadline > self._before:
-            self._lateness = max(self._lateness, self._now - deadline)
+        for deadline in (self._announcer.deadline(), self._watcher.deadline(), self._group_due):
+            if deadline is not None and deadline > self._before:
+                self._lateness = max(self._lateness, self._now - deadline)
 
     def _tell(self) -> None:
         if self._untold:

@@ -34,6 +34,7 @@ class Group:
         self._hold_down = 0.0
         self._failures = [now] * failures
         self._since: dict[int, float | None] = {}  # None: the link was there and is not now
+        self._met: set[int] = set()
         self._cut_off: dict[int, float] = {}
         self._rejoined: set[int] = set()
         self._window: float | None = None
@@ -71,6 +72,10 @@ class Group:
         was, self._seen[place] = self._seen[place], up
         unheard = place in self._unheard
         self._unheard.discard(place)
+        if up and link not in self._met:
+            self._met.add(link)
+            if self._since.get(link) is not None:
+                self._since[link] = now  # from here on the others count
         if up and unheard:
             self._come_back(link, now - 2 * START_WINDOW, now)
         if up:
