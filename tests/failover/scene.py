@@ -22,8 +22,9 @@ SENDER = 210
 METRICS_PORT = 7472
 #: Seconds in which a lost node is noticed and replaced; three packets of BFD are 0.3 s, a busy machine needs more.
 DARK = 1.0
-#: Seconds. A question is answered at once, but the machine that asks may be late itself.
-AT_ONCE = 0.15
+#: Seconds. A question is answered at once, but the machine that asks may be late itself. Less than a round of
+#: announcements, which is what a mistake costs at least.
+AT_ONCE = 0.4
 #: Seconds of observation before and after what happens.
 QUIET = 0.1
 #: The hold-down, doubled by the many faults of a run, 16 times at most, still is no time to wait for.
