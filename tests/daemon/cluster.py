@@ -113,11 +113,13 @@ class Daemon(Node):
     def following(self) -> Iterator[Callable[[str], list[str]]]:
         """`mlbctl events --follow` runs; what is given tells the reasons of an address's events so far."""
         line = (str(PROGRAMS / "mlbctl"), "--socket", str(self.socket), "events", "--follow", "-o", "json")
-        with (self.directory / "events").open("w+") as stream, subprocess.Popen(line, stdout=stream) as follower:
+        told = self.directory / "events"
+        with told.open("w") as stream, subprocess.Popen(line, stdout=stream) as follower:
 
             def reasons(address: str) -> list[str]:
-                stream.seek(0)
-                events = [json.loads(text) for text in stream.read().splitlines(keepends=True) if text.endswith("\n")]
+                # Opened anew each time: a seek on `stream` would move where the follower writes.
+                lines = told.read_text().splitlines(keepends=True)
+                events = [json.loads(text) for text in lines if text.endswith("\n")]
                 assert [event["number"] for event in events] == list(range(1, len(events) + 1)), "each once, in order"
                 return [event["reason"] for event in events if event["address"] == address]
 
