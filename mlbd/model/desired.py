@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .address import IPAddress
 from .core import Port
+from .peering import Peer, Routes
 from .reference import Key, Reference
 from .status import PoolStatus, Problem
 
@@ -79,7 +80,8 @@ class Watch:
 class Desired:
     """`foreign` are the Services of other controllers, which mlbd leaves alone, and how it knows. `group` are the other
     nodes that share a layer 2 class or pool with this one, whether or not they may hold addresses now: they watch each
-    other, so that a session is up before it counts."""
+    other, so that a session is up before it counts. `peers` are the BGP sessions of this node by name, `routes` what
+    each of them hears, and `advertised` the addresses that this node announces to some peer."""
 
     services: Mapping[Key, ServicePlan] = field(default_factory=dict)
     vips: Mapping[IPAddress, Vip] = field(default_factory=dict)
@@ -88,3 +90,6 @@ class Desired:
     problems: tuple[Problem, ...] = ()
     foreign: Mapping[Key, Refusal] = field(default_factory=dict)
     group: frozenset[str] = frozenset()
+    peers: Mapping[str, Peer] = field(default_factory=dict)
+    routes: Mapping[str, Routes] = field(default_factory=dict)
+    advertised: frozenset[IPAddress] = frozenset()

@@ -83,7 +83,8 @@ class AddressStatus:
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """`announced` when every address it has is held by some node; else `reason` and `message` say why not.
-    `refused_nodes` may not hold its addresses, each with the sentence that says why."""
+    `refused_nodes` may not hold its addresses, each with the sentence that says why. `peers` are the BGP peers that
+    hear of it from this node."""
 
     namespace: str
     name: str
@@ -97,6 +98,7 @@ class ServiceStatus:
     reason: str = ""
     message: str = ""
     refused_nodes: Mapping[str, str] = field(default_factory=dict)
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,68 @@ class SessionStatus:
     since: float = 0.0
     ups: int = 0
     downs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BgpTimers:
+    """In seconds: `hold` and `keepalive` as negotiated, 0 for none, before that as offered; `retry` is until the next
+    attempt to connect, None when none is due."""
+
+    hold: float
+    keepalive: float
+    retry: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """A BGP session. `object` is the Reference of what asked for it; `remote` is the peer's address, or its network
+    or link as long as its address is not known; `remote_asn` is what the peer said, else what is asked of it (a
+    number, "internal" or "external"). `state` is one of idle, connect, active, open-sent, open-confirm, established,
+    `since` the last change of it in seconds since the epoch. `families` are those agreed on (`ipv4`, `ipv6`), before
+    that those offered. `sent` and `received` count the prefixes that this end and the other announce now. `bfd` is ""
+    without BFD, else a state of a SessionStatus. `error` is why the last session or attempt ended, in words, "" when
+    nothing ever went wrong; `message` is what keeps it from being established and what to do. `capabilities_*` are in
+    words; `counters` are since the start of the daemon: messages by name with `.sent` and `.received`, `established`
+    and `lost`."""
+
+    name: str
+    object: str
+    remote: str
+    remote_asn: str
+    local_asn: int
+    state: str
+    since: float
+    families: tuple[str, ...] = ()
+    sent: int = 0
+    received: int = 0
+    bfd: str = ""
+    error: str = ""
+    error_at: float | None = None
+    message: str = ""
+    port: int = 179
+    local: str = ""
+    identifier: str = ""
+    remote_identifier: str = ""
+    passive: bool = False
+    unnumbered: bool = False
+    timers: BgpTimers = BgpTimers(0.0, 0.0)
+    capabilities_sent: tuple[str, ...] = ()
+    capabilities_received: tuple[str, ...] = ()
+    counters: Mapping[str, int] = field(default_factory=dict)
+    bfd_session: SessionStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStatus:
+    """A prefix as one peer hears it from this node. `next_hop` is "" as long as the session is not established;
+    `services` are those that it is announced for."""
+
+    peer: str
+    prefix: str
+    next_hop: str
+    local_pref: int | None
+    communities: tuple[str, ...]
+    services: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +302,7 @@ class Status:
     reflex: ReflexStatus
     problems: tuple[Problem, ...]
     drain: DrainStatus | None = None
+    peers: tuple[PeerStatus, ...] = ()
 
 
 def plain(value: Any) -> Any:

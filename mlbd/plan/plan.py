@@ -117,7 +117,7 @@ def _joined(memo: Memo, before: Plan, known: Mapping[str, Group]) -> Plan:
         (*memo.ground.problems, *chain.from_iterable(group.problems for group in now)),
         _foreign(memo.members.values()),
         before.group if before.group == memo.ground.group else memo.ground.group,
-        memo,
+        memo=memo,
     )
 
 
