@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,8 @@ def pytest_configure() -> None:
     # A suite that skipped what needs root would be green and prove nothing.
     if os.geteuid() != 0:
         raise pytest.UsageError("cannot run the tests without root: they build networks out of namespaces")
+    # A shell starts what it puts into the background with SIGINT ignored, and every child inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
