@@ -37,13 +37,13 @@ from mlbd.model.status import Event, Move, Problem, Severity, Status
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged, Watches
-from mlbd.proto.neighbor.link import Claim, Link
-from mlbd.proto.neighbor.vip import State
+from mlbd.proto.neighbor.link import Link
 
 from .changes import Change, link_changes, plan_changes, problem_changes, restored_change, session_change, vip_change
 from .drain import moves
 from .explain import explain
 from .facts import Facts
+from .layer2 import LEAVE_SECONDS, STOP_LINGER_SECONDS, Layer2
 from .lookout import Lookout
 from .problems import problems
 from .report import compose
@@ -52,17 +52,6 @@ from .turns import Turns
 #: Without a reason a turn comes this often: what the kernel refused is tried again, and what a driver has to say of
 #: itself is told.
 RETRY_SECONDS = 5.0
-#: An address stays on lo for so long after this node answered for it last: whoever missed the announcement of its new
-#: holder still sends here. There are several, within 5 s.
-LINGER_SECONDS = 5.0
-#: On a stop there is less time; what is under way arrives.
-STOP_LINGER_SECONDS = 0.2
-#: So long others have to take what this node gives away; the reflex itself waits less for each address.
-LEAVE_SECONDS = 4.0
-#: So long the claim of another to an address that is held here is a Problem.
-CONTEST_SECONDS = 60.0
-TROUBLE = (State.CONFLICT, State.SILENT)
-ANSWERING = (State.HOLDING, State.LEAVING)
 
 
 class Engine:
@@ -86,11 +75,6 @@ class Engine:
         self._turns = Turns()
         self._world = World()
         self._desired = Plan()
-        self._claims: dict[IPAddress, Claim] = {}
-        self._leaving: dict[IPAddress, Claim] = {}
-        self._let_go: dict[IPAddress, float] = {}
-        self._states: dict[tuple[IPAddress, str], State] = {}
-        self._contests: dict[tuple[IPAddress, str, str | None], tuple[float, ConflictSeen]] = {}
         self._lookout = Lookout()
         self._watches = Watches((), settings.hold_down)
         self._problems: frozenset[Problem] = frozenset()
@@ -103,6 +87,7 @@ class Engine:
         self._firewall = Firewall()
         self._memory = Memory(Path(settings.data))
         self._reflex = Reflex(settings.node, self._hear)
+        self._layer2 = Layer2(self._reflex, self._wake.set)
 
     async def run(self) -> None:
         """Until cancelled. A driver that ends by itself, or an exception that got this far, is a bug: it ends the
@@ -196,14 +181,13 @@ class Engine:
     def headline(self) -> str:
         """One line for `systemctl status`."""
         services, vips = len(self._desired.services), len(self._desired.vips)
-        held = sum(map(self._answers, self._desired.claims))
-        counts = f"{'DRAINED. ' if self._memory.drain else ''}Services: {services}, addresses: {vips}, here: {held}"
+        drained = "DRAINED. " if self._memory.drain else ""
+        counts = f"{drained}Services: {services}, addresses: {vips}, here: {self._layer2.holding}"
         return f"{counts}, problems: {len(self._problems)} (mlbctl status)" if self._problems else counts
 
     async def _turn(self) -> None:
         before, usability = self._desired, self._usability
         self._memory.retry()
-        self._contests = {place: seen for place, seen in self._contests.items() if self._is_recent(*seen)}
         # One look for the whole turn: a file or a link may come or go at any await in it.
         self._world, _, _ = self._manifests.current()
         self._seen = self._links.current()
@@ -220,54 +204,23 @@ class Engine:
         self._usability = {link.name: unusable(link, self.settings.exclude_interfaces) for link in self._seen}
         usable = {name for name, why_not in self._usability.items() if why_not is None}
         self._watches = self._lookout.watches(self.settings, self._world, self._desired, self._seen, usable)
-        known, self._claims = self._claims | self._leaving, self._wire_claims()
-        self._leaving |= {address: self._left(claim) for address, claim in known.items() if self._is_left(address)}
-        # The reflex has no last word about what it is to forget.
-        self._states = {place: state for place, state in self._states.items() if place[0] in known}
+        self._layer2.decide(self._desired, self._usable_links())
 
     async def _apply(self) -> None:
         """Make before announce, withdraw before remove. Between the two both what is new and what is old are there, and
         the kernel is silent about both."""
         vips = frozenset(self._desired.vips)
-        self._leaving = {address: claim for address, claim in self._leaving.items() if self._is_left(address)}
         bound = self._bound() if self.settings.bind_addresses else frozenset()
         present = self._addresses.status().bound
         await self._firewall.apply(vips | present, self._guarded(bound | present))
         await self._addresses.apply(bound | present)
-        await self._reflex.apply(self._usable_links(), [*self._claims.values(), *self._leaving.values()], self._watches)
+        await self._layer2.apply(self._usable_links(), self._watches)
         await self._addresses.apply(bound)
         await self._firewall.apply(vips, self._guarded(bound))
 
     def _bound(self) -> frozenset[IPAddress]:
-        """Addresses that belong on this host: all that it may hold, so that a take-over waits for nothing, unless
-        somebody else's host has them; and those that it only just gave away."""
-        now = asyncio.get_running_loop().time()
-        self._let_go = {address: at for address, at in self._let_go.items() if now - at < LINGER_SECONDS}
-        given_away = self._let_go.keys() & self._desired.vips.keys()
-        if self._memory.drain and not any(map(self._answers, self._claims)):
-            return frozenset(given_away)
-        taken = {address for address in self._claims if self._is_taken(address)}
-        return frozenset((self._claims.keys() - taken) | self._leaving.keys() | given_away)
-
-    def _is_taken(self, address: IPAddress) -> bool:
-        """Whether it is somebody else's host that has it."""
-        changes = self._reflex.vips.get(address, {}).values()
-        return any(change.state is State.CONFLICT for change in changes) and not self._answers(address)
-
-    def _is_left(self, address: IPAddress) -> bool:
-        """Whether this node still answers for an address that only others may hold now."""
-        vip = self._desired.vips.get(address)
-        return vip is not None and bool(vip.order) and address not in self._claims and self._answers(address)
-
-    def _left(self, claim: Claim) -> Claim:
-        return Claim(claim.address, claim.links, self._desired.vips[claim.address].order)
-
-    def _is_recent(self, at: float, seen: ConflictSeen) -> bool:
-        passed = asyncio.get_running_loop().time() - at
-        return passed < CONTEST_SECONDS and seen.address in self._desired.vips
-
-    def _answers(self, address: IPAddress) -> bool:
-        return any(change.state in ANSWERING for change in self._reflex.vips.get(address, {}).values())
+        """Addresses that belong on this host."""
+        return self._layer2.on_loopback(self._memory.drain is not None, asyncio.get_running_loop().time())
 
     def _guarded(self, bound: frozenset[IPAddress]) -> Mapping[IPAddress, frozenset[Port]] | None:
         if not (self.settings.guard and self.settings.bind_addresses):
@@ -278,40 +231,14 @@ class Engine:
     def _usable_links(self) -> list[Link]:
         return [Link(link.index, link.name, link.mac) for link in self._seen if self._usability[link.name] is None]
 
-    def _wire_claims(self) -> dict[IPAddress, Claim]:
-        indexes = {link.name: link.index for link in self._usable_links()}
-        return {
-            address: Claim(
-                address,
-                tuple(indexes[name] for name in indexes if claim.interfaces is None or name in claim.interfaces),
-                claim.order,
-            )
-            for address, claim in self._desired.claims.items()
-        }
-
     def _hear(self, report: VipChanged | ConflictSeen | SessionReport) -> None:
-        """A change that the reflex tells of. Only trouble takes a turn, when it comes and when it goes: somebody else's
-        host having an address takes it off this one, and both it and the lack of a link are Problems."""
+        """A change that the reflex tells of."""
         now = asyncio.get_running_loop().time()
-        match report:
-            case SessionReport():
-                if self._lookout.changed(report, now):
-                    self._record(session_change(report, self._name(report.link)))
-                return
-            case ConflictSeen(address, link):
-                before = None
-                self._contests[address, link, report.node] = now, report
-                self._wake.set()
-            case VipChanged(address, link, state):
-                before = self._states.get((address, link))
-                # Who waits asks from time to time, which is no news.
-                if not (before is State.WAITING and state is State.PROBING):
-                    self._states[address, link] = state
-                if before in ANSWERING and state not in ANSWERING:
-                    self._let_go[address] = now
-                    asyncio.get_running_loop().call_later(LINGER_SECONDS, self._wake.set)
-                if state in TROUBLE or before in TROUBLE or address in self._leaving:
-                    self._wake.set()
+        if isinstance(report, SessionReport):
+            if self._lookout.changed(report, now):
+                self._record(session_change(report, self._name(report.link)))
+            return
+        before = self._layer2.hear(report, now)
         vip = self._desired.vips.get(report.address)
         if vip and (change := vip_change(report, str(vip.services[0]), before)):
             self._record(change)
@@ -360,7 +287,7 @@ class Engine:
             firewall=self._firewall.status(),
             reflex=reflex,
             sessions=tuple(self._lookout.sessions(reflex.sessions, names, now)),
-            contests=tuple(seen for _, seen in self._contests.values()),
+            contests=self._layer2.contests(now),
             now=time.time(),
             drain=self._memory.drain,
             drained=self._reflex.drained,
