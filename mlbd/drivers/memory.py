@@ -1,4 +1,4 @@
-"""What must outlast a restart: a drain, and how often this node failed lately.
+"""What must outlast a restart: a drain, how often this node failed lately, and whether it left its addresses in place.
 
 One small file, replaced as a whole. A memory that cannot be read or kept is a Problem and never more: a node without
 one still serves.
@@ -22,6 +22,7 @@ NAME = "memory"
 LATELY = 600.0
 #: More failures than this say nothing new.
 FAILURES = 16
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 _OCTETS = 64 * 1024
 _LATEST = 2.0**36  # the year 4147
 
@@ -29,18 +30,21 @@ _LATEST = 2.0**36  # the year 4147
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """`running` from a start to its clean stop. `failures`: the starts, in seconds since the epoch, that found the run
-    before them without one."""
+    before them without one. `forwarding`: the boot of the kernel that still has what that run programmed."""
 
     drain: Drain | None = None
     running: bool = False
     failures: tuple[float, ...] = ()
+    forwarding: str = ""
 
 
 class Memory:
     """In `directory`, which is made when it is written to first. Writes wait for the disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, boot: Path = BOOT) -> None:
+        """`boot` is a file that has another text after each boot of the host."""
         self._file = directory / NAME
+        self._boot = boot.read_text().strip()
         self._kept = _Kept()
         self._unread = ""
         self._unwritten = ""
@@ -49,6 +53,12 @@ class Memory:
     @property
     def drain(self) -> Drain | None:
         return self._kept.drain
+
+    @property
+    def forwarding(self) -> bool:
+        """Whether the host still forwards what a run before started() announced: it was killed, or ended to be started
+        again, and the host was not."""
+        return self._kept.forwarding == self._boot
 
     @property
     def problem(self) -> str:
@@ -69,12 +79,12 @@ class Memory:
         counts, and a start that would be in the future, by a clock that was set back, counts as now."""
         starts = [min(start, now) for start in self._kept.failures] + [now] * self._kept.running
         failures = tuple(start for start in starts if now - start < LATELY)[-FAILURES:]
-        self._keep(running=True, failures=failures)
+        self._keep(running=True, failures=failures, forwarding=self._boot)
         return len(failures)
 
-    def stopped(self) -> None:
-        """The run ends cleanly."""
-        self._keep(running=False)
+    def stopped(self, forwarding: bool = False) -> None:
+        """The run ends cleanly; `forwarding`: what it announced over BGP stays in place for the next."""
+        self._keep(running=False, forwarding=self._boot if forwarding else "")
 
     def retry(self) -> None:
         """Writes again what could not be written."""
@@ -118,8 +128,10 @@ def _octets(file: Path) -> bytes:
 def _parse(data: bytes) -> _Kept:
     """Raises ValueError, or RecursionError for brackets without end."""
     match json.loads(data):
-        case {"drain": drain, "running": bool(running), "failures": [*failures]}:
-            return _Kept(_drain(drain), running, tuple(map(_time, failures)))
+        case {"drain": drain, "running": bool(running), "failures": [*failures], **others}:
+            forwarding = others.get("forwarding", "")
+            if isinstance(forwarding, str):
+                return _Kept(_drain(drain), running, tuple(map(_time, failures)), forwarding)
     raise ValueError("no memory of mlbd")
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import time
+from pathlib import Path
 
 from systemd import daemon
+
+#: Seconds for an answer of systemd.
+_PATIENCE = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +34,32 @@ def reloading() -> None:
 
 def stopping() -> None:
     _notify("STOPPING=1")
+
+
+async def restarting() -> bool:
+    """Whether this stop is half of a restart: the job that systemd runs for the unit tells. False also when there is no
+    telling: then it is a stop."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return False
+    unit = Path("/proc/self/cgroup").read_text().strip().rpartition("/")[2]
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            jobs = await _output("systemctl", "list-jobs", "--plain", "--no-legend")
+            return any(job[1:3] == [unit, "restart"] for job in map(str.split, jobs.splitlines()))
+    return False
+
+
+async def _output(*command: str) -> str:
+    child = await asyncio.create_subprocess_exec(
+        *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        told, _ = await child.communicate()
+    except asyncio.CancelledError:
+        child.kill()
+        await child.wait()
+        raise
+    return told.decode(errors="replace")
 
 
 def feed_watchdog() -> None:

@@ -103,6 +103,30 @@ def test_a_failure_is_counted_in_a_drained_node_too(data: Path) -> None:
     assert (again.started(NOW), again.drain) == (1, DRAIN)
 
 
+# What the host still forwards
+
+
+def test_a_killed_run_and_one_that_is_restarted_leave_their_addresses(data: Path) -> None:
+    assert not Memory(data).forwarding
+    Memory(data).started(NOW)
+    memory = Memory(data)
+    assert memory.forwarding
+    memory.started(NOW)
+    memory.stopped(forwarding=True)
+    assert Memory(data).forwarding
+    memory.stopped()
+    assert not Memory(data).forwarding
+
+
+def test_nothing_is_forwarded_after_a_boot(data: Path, tmp_path: Path) -> None:
+    boots = [tmp_path / "first", tmp_path / "second"]
+    for boot in boots:
+        boot.write_text(f"{boot}\n")
+    Memory(data, boots[0]).started(NOW)
+    assert Memory(data, boots[0]).forwarding
+    assert not Memory(data, boots[1]).forwarding
+
+
 # What is not as it should be
 
 GOOD = {"drain": {"since": NOW, "reason": "x"}, "running": True, "failures": [NOW]}
@@ -120,6 +144,7 @@ WRONG: list[dict[str, object]] = [
     {"drain": {"since": NOW, "reason": "x" * (REASON_CHARACTERS + 1)}},
     {"running": 1},
     {"failures": {}},
+    {"forwarding": None},
     {"failures": [None]},
 ]
 NO_JSON = (b"", b"{", b"\xff\xfe", b"null", b"[" * 65536, b"\0" * 4096)
