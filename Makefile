@@ -8,17 +8,19 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet --no-input
 
 # systemd-python is built from source against libsystemd.
 PACKAGES := ca-certificates gcc iproute2 libsystemd-dev nftables pkg-config python3-dev python3-venv
-TEST_PACKAGES := arping bird2 curl debootstrap frr iputils-ping keepalived libfaketime mandoc ndisc6 netbase procps \
-    systemd-container tcpdump
+DEMO_PACKAGES := frr
+TEST_PACKAGES := arping bird2 curl debootstrap exabgp gobgpd iputils-ping keepalived libfaketime mandoc ndisc6 netbase \
+    procps systemd-container tcpdump
 
 POLICY := /usr/sbin/policy-rc.d
 
-.PHONY: setup test-setup demo test lint bench lock fresh-root
+.PHONY: setup demo-setup test-setup demo test lint bench fuzz lock fresh-root
 
 setup: .venv/.installed
+demo-setup: .venv/.installed-for-demo
 test-setup: .venv/.installed-for-tests
 
-demo: setup
+demo: demo-setup
 	@$(BIN)/python -m tests.demo
 
 test: lint
@@ -33,6 +35,11 @@ lint: test-setup
 
 bench: test-setup
 	$(BIN)/python -m tests.bench $(ROWS)
+
+# SECONDS of a coverage-guided fuzzer for what the wire brings.
+fuzz: test-setup
+	@$(PIP) install --require-hashes -r requirements-fuzz.lock
+	$(BIN)/python -m tests.proto.bgp.fuzz -max_total_time=$(or $(SECONDS),600)
 
 # apt-get is asked only for what dpkg does not have, so that a machine without a package mirror can still be used. The
 # tests want the programs of routing daemons, not the daemons running: policy-rc.d keeps them from being started.
@@ -60,7 +67,11 @@ endef
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/.installed-for-tests: .venv/.installed requirements-dev.lock
+.venv/.installed-for-demo: .venv/.installed
+	$(call install_debian,$(DEMO_PACKAGES))
+	@touch $@
+
+.venv/.installed-for-tests: .venv/.installed-for-demo requirements-dev.lock
 	$(call install_debian,$(TEST_PACKAGES))
 	@echo "installing Python packages for the tests into .venv"
 	@$(PIP) install --require-hashes --no-build-isolation --use-pep517 -r requirements-dev.lock
@@ -73,6 +84,7 @@ lock:
 	build/lock/bin/$(LOCK) --all-build-deps --only-build-deps --output-file requirements-build.lock pyproject.toml
 	build/lock/bin/$(LOCK) --output-file requirements.lock pyproject.toml
 	build/lock/bin/$(LOCK) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	build/lock/bin/$(LOCK) --extra fuzz --constraint requirements-dev.lock --output-file requirements-fuzz.lock pyproject.toml
 
 # Prove both commands on a Debian root with nothing else in it (not part of CI: it needs some minutes and a mirror).
 fresh-root:
