@@ -102,7 +102,8 @@ def test_the_sandbox_is_there(machine: Machine) -> None:
     status = machine.container.run("cat", f"/proc/{pid}/status")
     lines = dict(line.split(":\t", 1) for line in status.splitlines())
     assert lines["Uid"].split()[0] == machine.container.run("id", "-u", "mlbd").strip() != "0"
-    assert int(lines["CapBnd"], 16) == int(lines["CapEff"], 16) == 1 << 12 | 1 << 13  # CAP_NET_ADMIN, CAP_NET_RAW
+    wanted = 1 << 10 | 1 << 12 | 1 << 13  # CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW
+    assert int(lines["CapBnd"], 16) == int(lines["CapEff"], 16) == wanted
     assert lines["NoNewPrivs"] == "1"
     assert lines["Seccomp"] == "2"
 
