@@ -10,6 +10,8 @@ from .numbers import Family, Role
 
 Address = IPv4Address | IPv6Address
 Prefix = IPv4Network | IPv6Network
+#: A received prefix: its length in bits, then its octets (RFC 4271 4.3). Equal prefixes are equal octets.
+Nlri = bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,11 @@ class Attributes:
 @dataclass(frozen=True, slots=True)
 class Update:
     """A received UPDATE, reduced to what a speaker that imports nothing needs of it. `announced` and `withdrawn` are
-    prefixes by family; those that RFC 7606 treats as withdrawn are in `withdrawn`. `end_of_rib` is the family of an
-    End-of-RIB marker (RFC 4724 2). `flaws` says of each tolerated error what was wrong (RFC 7606)."""
+    prefixes by agreed family; those that RFC 7606 treats as withdrawn are in `withdrawn`. `end_of_rib` is the family of
+    an End-of-RIB marker (RFC 4724 2). `flaws` says of each tolerated error what was wrong (RFC 7606)."""
 
-    announced: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
-    withdrawn: Mapping[Family, tuple[Prefix, ...]] = field(default_factory=dict)
+    announced: Mapping[Family, tuple[Nlri, ...]] = field(default_factory=dict)
+    withdrawn: Mapping[Family, tuple[Nlri, ...]] = field(default_factory=dict)
     end_of_rib: Family | None = None
     flaws: tuple[str, ...] = ()
 

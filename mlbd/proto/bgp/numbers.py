@@ -20,12 +20,57 @@ class Family(Enum):
         return self.value[1]
 
 
+#: By AFI and SAFI.
+FAMILIES = {family.value: family for family in Family}
+
+
 class MessageType(IntEnum):
     OPEN = 1
     UPDATE = 2
     NOTIFICATION = 3
     KEEPALIVE = 4
     ROUTE_REFRESH = 5  # RFC 2918
+
+
+class Capability(IntEnum):
+    MULTIPROTOCOL = 1  # RFC 4760
+    ROUTE_REFRESH = 2  # RFC 2918
+    EXTENDED_NEXT_HOP = 5  # RFC 8950
+    EXTENDED_MESSAGE = 6  # RFC 8654
+    ROLE = 9  # RFC 9234
+    GRACEFUL_RESTART = 64  # RFC 4724
+    FOUR_OCTET_AS = 65  # RFC 6793
+    ENHANCED_ROUTE_REFRESH = 70  # RFC 7313
+
+
+class Attribute(IntEnum):
+    ORIGIN = 1
+    AS_PATH = 2
+    NEXT_HOP = 3
+    MULTI_EXIT_DISC = 4
+    LOCAL_PREF = 5
+    ATOMIC_AGGREGATE = 6
+    AGGREGATOR = 7
+    COMMUNITIES = 8  # RFC 1997
+    ORIGINATOR_ID = 9  # RFC 4456
+    CLUSTER_LIST = 10
+    MP_REACH_NLRI = 14  # RFC 4760
+    MP_UNREACH_NLRI = 15
+    EXTENDED_COMMUNITIES = 16  # RFC 4360
+    AS4_PATH = 17  # RFC 6793
+    AS4_AGGREGATOR = 18
+    IPV6_EXTENDED_COMMUNITIES = 25  # RFC 5701
+    LARGE_COMMUNITIES = 32  # RFC 8092
+    ONLY_TO_CUSTOMER = 35  # RFC 9234
+
+
+class Segment(IntEnum):
+    """Of an AS_PATH (RFC 4271 4.3, RFC 5065 3)."""
+
+    AS_SET = 1
+    AS_SEQUENCE = 2
+    AS_CONFED_SEQUENCE = 3
+    AS_CONFED_SET = 4
 
 
 class Role(IntEnum):
@@ -107,6 +152,10 @@ class RefreshError(IntEnum):
     INVALID_MESSAGE_LENGTH = 1
 
 
+#: RFC 4271 4.1 and RFC 8654 4: octets of a message, its header included.
+HEADER_OCTETS = 19
+LONGEST = 4096
+LONGEST_EXTENDED = 65535
 #: RFC 6793 9.
 AS_TRANS = 23456
 #: RFC 8326: whoever hears it prefers every other path.
