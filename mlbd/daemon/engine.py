@@ -33,7 +33,7 @@ from mlbd.model.explanation import Explanation
 from mlbd.model.link import Link as HostLink
 from mlbd.model.link import Unusable, unusable
 from mlbd.model.settings import Settings
-from mlbd.model.status import Event, Move, Problem, Severity, Status
+from mlbd.model.status import Event, Move, Problem, RouteStatus, Severity, Status
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
 from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged, Watches
@@ -177,6 +177,12 @@ class Engine:
         """What `mlbctl why` prints for an object, an address, a node or a link; None when nothing has that name."""
         facts = self._facts()
         return explain(text, facts.world, facts.desired, compose(facts), self._manifests.source_of)
+
+    def routes(self, peer: str | None) -> tuple[RouteStatus, ...]:
+        return ()
+
+    async def reset_peer(self, name: str, soft: bool) -> bool:
+        return False
 
     def headline(self) -> str:
         """One line for `systemctl status`."""

@@ -16,7 +16,7 @@ from mlbd.drivers.journal import fields
 from mlbd.drivers.metrics import Metrics
 from mlbd.model.explanation import Explanation
 from mlbd.model.settings import Settings
-from mlbd.model.status import Event, Move, Problem, Severity, Status
+from mlbd.model.status import Event, Move, Problem, RouteStatus, Severity, Status
 
 from .engine import Engine
 
@@ -88,6 +88,12 @@ class Process:
 
     def moves(self) -> Sequence[Move]:
         return self._engine.moves()
+
+    def routes(self, peer: str | None) -> Sequence[RouteStatus]:
+        return self._engine.routes(peer)
+
+    async def reset_peer(self, name: str, soft: bool) -> bool:
+        return await self._engine.reset_peer(name, soft)
 
     async def reload(self) -> None:
         """The settings and the state directories, read again and applied. Settings that are wrong or that need a
