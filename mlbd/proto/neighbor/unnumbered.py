@@ -17,9 +17,10 @@ from typing import Final
 
 from mlbd.proto.neighbor.router import RouterAdvertisement, RouterMessage, RouterSolicitation
 
-#: Seconds between ours while nobody is heard, then INITIAL_ADVERTISEMENTS times. Shorter than RFC 4861 6.2.4 has it, as
-#: RFC 6275 7.5 allows where hosts come and go: a session waits for it.
+#: Seconds between ours while nobody is heard, then INITIAL_ADVERTISEMENTS times; and the least there is between any
+#: two. Shorter than RFC 4861 6.2.4 has it, as RFC 6275 7.5 allows where hosts come and go: a session waits for them.
 SHORT_INTERVAL: Final = 1.0
+SHORTEST_INTERVAL: Final = 0.1
 INITIAL_ADVERTISEMENTS: Final = 3  # MAX_INITIAL_RTR_ADVERTISEMENTS, RFC 4861 10
 LONG_INTERVAL: Final = 10.0
 MIN_DELAY: Final = 3.0  # MIN_DELAY_BETWEEN_RAS, RFC 4861 10
@@ -41,12 +42,12 @@ class Unnumbered:
     def receive(self, message: RouterMessage, source: IPv6Address, now: float) -> None:
         """`source` is no address of this host."""
         if isinstance(message, RouterSolicitation):
-            self._due = min(self._due, max(now, self._sent + SHORT_INTERVAL))
+            self._answer(now)
             return
+        if self.neighbor is None or now >= self._sent + MIN_DELAY:
+            self._answer(now)
         if source == self.neighbor or self._is_silent(now):
             self.neighbor, self._heard = source, now
-        if now >= self._sent + MIN_DELAY:
-            self._due = now
 
     def expire(self, now: float, link_layer: bytes | None) -> list[RouterMessage]:
         """What to send now from `link_layer`, the link's own address."""
@@ -58,6 +59,9 @@ class Unnumbered:
 
     def deadline(self) -> float:
         return self._due
+
+    def _answer(self, now: float) -> None:
+        self._due = min(self._due, max(now, self._sent + SHORTEST_INTERVAL))
 
     def _is_silent(self, now: float) -> bool:
         return now >= self._heard + SILENCE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,7 +45,7 @@ def test_three_times_more_and_then_now_and_then() -> None:
     times(link, 5)
     link.receive(RouterAdvertisement(), ROUTER, START + 5.5)
     assert link.neighbor == ROUTER
-    assert times(link, 35) == [6, 7, 8, 9, 19, 29]
+    assert times(link, 35) == [5.5, 6.5, 7.5, 8.5, 18.5, 28.5]
 
 
 def test_the_long_interval_varies() -> None:
@@ -74,12 +75,12 @@ def test_an_answer_is_not_answered() -> None:
     assert times(link, 12) == []
 
 
-def test_who_asks_is_answered_within_a_second() -> None:
+def test_who_asks_is_answered_at_once() -> None:
     link = settled()
-    link.receive(RouterSolicitation(), OTHER, START + 3.5)
+    link.receive(RouterSolicitation(), OTHER, START + 4)
     assert times(link, 12) == [4]
-    link.receive(RouterSolicitation(), OTHER, START + 12.5)
-    assert times(link, 13) == [12.5]
+    link.receive(RouterSolicitation(), OTHER, START + 4.0625)
+    assert times(link, 12) == [pytest.approx(4.1)]
     assert link.neighbor == ROUTER
 
 
@@ -96,14 +97,14 @@ def test_another_router_takes_the_place_only_of_a_silent_one() -> None:
     assert link.neighbor == OTHER
 
 
-@given(st.lists(st.tuples(st.floats(0, 2), st.booleans(), st.sampled_from([ROUTER, OTHER])), max_size=200))
-def test_nobody_makes_it_speak_more_often_than_each_second(heard: list[tuple[float, bool, IPv6Address]]) -> None:
+@given(st.lists(st.tuples(st.floats(0, 0.5), st.booleans(), st.sampled_from([ROUTER, OTHER])), max_size=200))
+def test_nobody_makes_it_speak_more_often_than_ten_times_a_second(heard: list[tuple[float, bool, IPv6Address]]) -> None:
     link, now, spoke = end(), START, []
     for after, solicits, source in heard:
         spoke += [at for at, _ in sent(link, now + after)]
         now += after
         link.receive(RouterSolicitation() if solicits else RouterAdvertisement(), source, now)
-    assert all(later - earlier > 0.999 for earlier, later in pairwise(spoke))
+    assert all(later - earlier >= 0.099 for earlier, later in pairwise(spoke))
 
 
 @given(st.floats(0, 20))
