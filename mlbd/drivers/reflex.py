@@ -58,9 +58,10 @@ OnChange = Callable[[Told], None]
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
     """`alive`: it is there and answers; `last_pong` is in seconds before `now`, None when there was none yet;
-    `sessions` are by their two addresses and ifindex; `problems` are by link name, by what BFD wants to listen on, or
-    by "reflex" for the process itself; `lateness` is the worst delay of a timer in microseconds of the last second,
-    `worst_lateness` of the last minute; `ready` when it has spoken."""
+    `sessions` with nodes are by their two addresses and ifindex, those with `routers` by the BGP peer's name;
+    `problems` are by link name, by what BFD wants to listen on, or by "reflex" for the process itself; `lateness` is
+    the worst delay of a timer in microseconds of the last second, `worst_lateness` of the last minute; `ready` when it
+    has spoken."""
 
     pid: int | None
     alive: bool
@@ -74,6 +75,7 @@ class ChildStatus:
     problems: Mapping[str, str]
     worst_lateness: int = 0
     ready: bool = True
+    routers: Mapping[str, SessionReport] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -117,6 +119,7 @@ class Reflex:
         self._drained = asyncio.Event()
         self._vips: dict[Address, dict[str, VipChanged]] = {}
         self._sessions: dict[Path, SessionReport] = {}
+        self._routers: dict[str, SessionReport] = {}
         self._child: _Child | None = None
         self._problem: str | None = None
         self._restarts = 0
@@ -133,8 +136,7 @@ class Reflex:
         # Last: who is watched is to find this node ready.
         news += [] if watches == self._watches else [encode(watches)]
         self._links, self._claims, self._watches = links, wanted, watches
-        paths = {watch.path for watch in watches.watches}
-        self._sessions = {path: report for path, report in self._sessions.items() if path in paths}
+        self._keep_reports(watches)
         self._send(news)
 
     async def drain(self, drained: bool, seconds: float) -> bool:
@@ -180,6 +182,7 @@ class Reflex:
             problems=problems,
             worst_lateness=max(child.lateness, default=0) if child else 0,
             ready=child is not None and child.pong_at is not None,
+            routers=dict(self._routers),
         )
 
     async def run(self, failures: int = 0) -> None:
@@ -221,6 +224,7 @@ class Reflex:
     def _fall_silent(self) -> None:
         """Nobody speaks for what it held."""
         self._sessions.clear()
+        self._routers.clear()
         before, self._vips = self._vips, _silenced(self._vips)
         for address, changes in self._vips.items():
             for link, change in changes.items():
@@ -236,6 +240,19 @@ class Reflex:
             if told := self._vips.get(claim.address):
                 kept = {names[index] for index in claim.links if index in names}
                 self._vips[claim.address] = {link: change for link, change in told.items() if link in kept}
+
+    def _file(self, report: SessionReport) -> None:
+        if report.router:
+            self._routers[report.peer] = report
+        else:
+            self._sessions[report.path] = report
+
+    def _keep_reports(self, watches: Watches) -> None:
+        """Of sessions that are still watched."""
+        paths = {watch.path for watch in watches.watches}
+        self._sessions = {path: report for path, report in self._sessions.items() if path in paths}
+        peers = {(watch.peer, watch.path) for watch in watches.routers}
+        self._routers = {peer: report for peer, report in self._routers.items() if (peer, report.path) in peers}
 
     def _everything(self) -> list[bytes]:
         """For a new reflex, which has to find out what others took since the last one ended."""
@@ -289,8 +306,8 @@ class Reflex:
                     self._on_change(report)
             case ConflictSeen():
                 self._on_change(report)
-            case SessionReport(_, link, local, remote):
-                self._sessions[remote, local, link] = report
+            case SessionReport():
+                self._file(report)
                 self._on_change(report)
             case Drained():
                 self._drained.set()

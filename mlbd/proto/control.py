@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from mlbd.proto.bfd.watch import Watch
+from mlbd.proto.bfd.watch import Path, Watch
 from mlbd.proto.neighbor.link import Claim, Link
 from mlbd.proto.neighbor.vip import State
 
@@ -28,10 +28,15 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Watches:
-    """All BFD sessions to keep; `hold_down` in seconds. Nothing is held before the first of these came."""
+    """All BFD sessions to keep; `hold_down` in seconds. Nothing is held before the first of these came.
+
+    `watches` are of nodes. `routers` are of BGP peers, each by the peer's name: they say nothing of who holds what.
+    Where both name one path, its one session is the node's, whose timers and key all nodes share.
+    """
 
     watches: tuple[Watch, ...]
     hold_down: float
+    routers: tuple[Watch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,8 @@ class ConflictSeen:
 
 @dataclass(frozen=True, slots=True)
 class SessionReport:
-    """A BFD session after a change; intervals in microseconds, `link` an ifindex."""
+    """A BFD session after a change; intervals in microseconds, `link` an ifindex. `router`: `peer` is a BGP peer's name
+    and not a node's. `failed`: since the last report it went from Up to Down, which neither end wanted."""
 
     peer: str
     link: int
@@ -103,6 +109,12 @@ class SessionReport:
     detection: int
     ups: int
     downs: int
+    router: bool = False
+    failed: bool = False
+
+    @property
+    def path(self) -> Path:
+        return self.remote, self.local, self.link
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,8 +134,9 @@ def _fields(message: Links | Watches | Drain | Ping | Report) -> dict[str, Any]:
         case Links(links):
             records = [{"index": link.index, "name": link.name, "mac": format_mac(link.mac)} for link in links]
             return {"op": "links", "links": records}
-        case Watches(watches, hold_down):
-            return {"op": "watch", "watches": [_watch_record(watch) for watch in watches], "holdDown": hold_down}
+        case Watches(watches, hold_down, routers):
+            nodes, peers = (list(map(_watch_record, each)) for each in (watches, routers))
+            return {"op": "watch", "watches": nodes, "holdDown": hold_down, "routers": peers}
         case Drain(drained):
             return {"op": "drain", "drained": drained}
         case Ping(number):
@@ -208,7 +209,8 @@ def _order(fields: dict[str, Any]) -> Order:
             wanted = tuple(_claim(record) for record in fields["set"])
             return Claims(wanted, tuple(_address(text) for text in fields["drop"]))
         case "watch":
-            return Watches(tuple(map(_watch, fields["watches"])), float(fields["holdDown"]))
+            nodes, routers = (tuple(map(_watch, fields[name])) for name in ("watches", "routers"))
+            return Watches(nodes, float(fields["holdDown"]), routers)
         case "drain":
             return Drain(bool(fields["drained"]))
         case "ping":
@@ -254,6 +256,8 @@ def _session(fields: dict[str, Any]) -> SessionReport:
         int(fields["detection"]),
         int(fields["ups"]),
         int(fields["downs"]),
+        bool(fields["router"]),
+        bool(fields["failed"]),
     )
 
 

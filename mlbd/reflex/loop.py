@@ -72,7 +72,7 @@ class Loop:
         self._announcer = Announcer(node, self._group)
         self._starting = True
         self._group_due: float | None = None
-        self._draining = self._drained = self._untold = False
+        self._draining = self._drained = False
         self._wanted: dict[int, Link] = {}
         self._links: dict[int, LinkPorts] = {}
         self._problems: dict[str, str] = {}
@@ -83,7 +83,7 @@ class Loop:
         self._lateness = 0.0
 
     def run(self, realtime: bool) -> None:
-        """Until the other end of the control socket is closed. The other nodes are told on leaving."""
+        """Until the other end of the control socket is closed. Nodes and routers are told on leaving."""
         self._report(Ready(realtime))
         while self._open:
             # Woken from a freeze with its time over, Python's poll returns nothing of what has come meanwhile.
@@ -100,7 +100,7 @@ class Loop:
                 self._work()
                 self._tell()
                 self._flush()
-        self._watcher.administratively_down(True, self._now)
+        self._watcher.leave(self._now)
 
     def _urgency(self, event: tuple[int, int]) -> bool:
         """What a node says of itself is read before what it says of addresses."""
@@ -121,7 +121,7 @@ class Loop:
         if not self._silent and self._now > self._heard + LEASE:
             self._silent = True
             self._perform(self._announcer.silence(self._now))
-            self._meet(self._watcher.administratively_down(True, self._now))
+            self._meet(self._watcher.leave_nodes(True, self._now))
 
     def _notice_freeze(self) -> None:
         if self._watcher.is_overdue(self._now):
@@ -159,9 +159,7 @@ class Loop:
                 self._lateness = max(self._lateness, self._now - deadline)
 
     def _tell(self) -> None:
-        if self._untold:
-            self._untold = False
-            self._watcher.tell()
+        self._watcher.tell()
         if self._draining and not self._drained and not self._announcer.held:
             self._drained = True
             self._report(Drained())
@@ -170,7 +168,6 @@ class Loop:
         """What follows from nodes that came into sight or were lost."""
         starting = self._starting
         for node in nodes:
-            self._untold = True
             self._perform(self._announcer.seen(node, self._now))
         self._starting = self._group.starting
         is_due = self._group_due is not None and self._group_due <= self._now
@@ -204,8 +201,8 @@ class Loop:
             case Claims(wanted, dropped):
                 self._stale = True
                 self._perform(self._announcer.claims(wanted, (a.packed for a in dropped), self._now))
-            case Watches(watches, hold_down):
-                self._meet(self._watcher.watch(watches, hold_down, self._announcer.has_claims, self._now))
+            case Watches() as watches:
+                self._meet(self._watcher.watch(watches, self._announcer.has_claims, self._now))
                 self._explain_sockets()
             case Drain(drained):
                 self._drain(drained)
@@ -213,7 +210,6 @@ class Loop:
                 self._open_links()
                 self._stale |= self._groups.incomplete
                 self._meet(self._watcher.look_after(self._now))
-                self._untold = True
                 self._explain_sockets()
                 self._report(Pong(number, {**self._counters, **self._watcher.counters}, round(self._lateness * 1e6)))
                 self._lateness = 0.0
@@ -226,7 +222,7 @@ class Loop:
         self._draining, self._drained = drained, False
         if drained:
             self._perform(self._announcer.drain(self._now))
-            self._meet(self._watcher.administratively_down(True, self._now))
+            self._meet(self._watcher.leave_nodes(True, self._now))
         else:
             self._come_back()
             self._perform(self._announcer.undrain(self._now))
@@ -235,7 +231,7 @@ class Loop:
         """To the group, which sees this node again from now on."""
         if not self._draining:
             self._group.begin(self._now)
-            self._meet(self._watcher.administratively_down(False, self._now))
+            self._meet(self._watcher.leave_nodes(False, self._now))
 
     def _hear(self) -> None:
         self._meet(self._watcher.receive(self._now))

@@ -1,15 +1,23 @@
-"""BFD with the other nodes, as the reflex does it: the sessions, their sockets, and what the group learns from them."""
+"""BFD with the other nodes and with routers, as the reflex does it: the sessions, their sockets, and what the group
+learns from those with nodes.
+
+A router tells nothing of who holds what, and takes AdminDown for what it is only as long as it is sent: so drains and
+leases, which are between nodes, leave its session alone. It ends when the daemon does not want it any more, and with
+the reflex.
+"""
 
 import contextlib
+import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import replace
 from typing import Final
 
 from mlbd.proto.bfd.packet import Diagnostic, State
 from mlbd.proto.bfd.session import Action, Send, SessionChanged
 from mlbd.proto.bfd.sessions import Sessions, SessionStatus
-from mlbd.proto.bfd.watch import Path, Watch
-from mlbd.proto.control import SessionReport
+from mlbd.proto.bfd.watch import Watch
+from mlbd.proto.control import SessionReport, Watches
 from mlbd.proto.neighbor.group import Group
 from mlbd.reflex.bfd import Transport
 from mlbd.reflex.neighbours import neighbour
@@ -26,9 +34,14 @@ class Watcher:
         self._report = report
         self._sessions = Sessions(random.random)
         self._transport = Transport()
-        self._watches: tuple[Watch, ...] = ()
-        self._kept: dict[Path, tuple[Watch, float]] = {}
-        self._told: dict[Path, SessionReport] = {}
+        self._nodes: dict[bytes, Watch] = {}
+        self._routers: dict[bytes, Watch] = {}
+        self._concerned: dict[bytes, list[tuple[str, bool]]] = {}
+        self._kept: dict[bytes, tuple[Watch, float]] = {}
+        self._away = False
+        self._untold = False
+        self._failed: set[bytes] = set()
+        self._told: dict[tuple[bytes, str, bool], SessionReport] = {}
 
     def fileno(self) -> int:
         """Readable while `receive` has something to do."""
@@ -44,45 +57,62 @@ class Watcher:
         drops = {f"dropped.bfd.{reason.value}": number for reason, number in self._sessions.drops.items()}
         return drops | {f"bfd.{name}": number for name, number in self._transport.counters.items()}
 
-    def watch(self, watches: tuple[Watch, ...], hold_down: float, stays: bool, now: float) -> list[str]:
+    def watch(self, wanted: Watches, stays: bool, now: float) -> list[str]:
         """All to be watched. Another node may learn later than this one that it is not among them any more: so that it
         does not take this one for dead, its session is kept for a while, but not when this node itself leaves."""
-        before = {watch.path: (watch, now + KEPT) for watch in self._watches} if stays else {}
-        named = {watch.path for watch in watches}
-        self._kept = {path: entry for path, entry in (before | self._kept).items() if stays and path not in named}
-        self._watches = watches
-        self._group.watch([(watch.peer, watch.link) for watch in watches], hold_down, now)
+        before = {key: (watch, now + KEPT) for key, watch in self._nodes.items()} if stays else {}
+        self._nodes = {watch.key: watch for watch in wanted.watches}
+        self._routers = {watch.key: watch for watch in wanted.routers}
+        self._concerned = {key: [(watch.peer, False)] for key, watch in self._nodes.items()}
+        for watch in wanted.routers:
+            self._concerned.setdefault(watch.key, []).append((watch.peer, True))
+        kept = (before | self._kept).items() if stays else ()
+        self._kept = {key: entry for key, entry in kept if key not in self._concerned}
+        self._group.watch([(watch.peer, watch.link) for watch in wanted.watches], wanted.hold_down, now)
         return self._follow(now)
 
     def look_after(self, now: float) -> list[str]:
         """From time to time: opens what could not be opened before, learns MACs that changed, ends what was kept."""
         self.learn()
-        up = {status.watch.path for status in self._sessions.status() if status.state is State.UP}
-        self._kept = {path: entry for path, entry in self._kept.items() if path in up and now < entry[1]}
+        self._untold = True
+        up = {status.watch.key for status in self._sessions.status() if status.state is State.UP}
+        self._kept = {key: entry for key, entry in self._kept.items() if key in up and now < entry[1]}
         return self._follow(now)
 
     def _follow(self, now: float) -> list[str]:
-        watches = [*self._watches, *(watch for watch, _ in self._kept.values())]
+        nodes = self._nodes | {key: watch for key, (watch, _) in self._kept.items()}
+        watches = (self._routers | nodes).values()
+        disabled: Set[bytes] = nodes.keys() if self._away else frozenset()
         self._transport.watch(watches)
-        return self._perform(self._sessions.watch(watches, now), now)
+        return self._perform(self._sessions.watch(watches, now, disabled), now)
 
     def learn(self) -> None:
         """The MACs of all nodes, also of those that are not seen: the kernel asks for them to send them our packets."""
-        for watch in self._watches:
+        for watch in self._nodes.values():
             self._learn(watch)
 
     def tell(self) -> None:
-        """Reports every session that is watched and not as it was when it was last reported."""
-        watched = {watch.path for watch in self._watches}
-        self._told = {path: report for path, report in self._told.items() if path in watched}
+        """Reports every session that is not as it was when it was last reported, to each whom it concerns."""
+        if not self._untold:
+            return
+        self._untold = False
+        told, self._told = self._told, {}
         for status in self._sessions.status():
-            report = _report(status)
-            if status.watch.path in watched and self._told.get(status.watch.path) != report:
-                self._told[status.watch.path] = report
-                self._report(report)
+            key = status.watch.key
+            for peer, router in self._concerned.get(key, ()):
+                report = self._told[key, peer, router] = _report(status, peer, router)
+                if key in self._failed or told.get((key, peer, router)) != report:
+                    self._report(replace(report, failed=key in self._failed))
+        self._failed.clear()
 
-    def administratively_down(self, down: bool, now: float) -> list[str]:
-        return self._perform(self._sessions.administratively_down(down, now), now)
+    def leave_nodes(self, away: bool, now: float) -> list[str]:
+        """Whether this node is to be taken for one that serves nothing; the routers decide for themselves."""
+        self._away = away
+        return self._follow(now)
+
+    def leave(self, now: float) -> None:
+        """Everybody, routers too, and for good."""
+        self._perform(self._sessions.watch((), now), now)
 
     def receive(self, now: float) -> list[str]:
         names: list[str] = []
@@ -98,11 +128,11 @@ class Watcher:
         return self._perform(self._sessions.expire(now), now)
 
     def is_overdue(self, now: float) -> bool:
-        """Whether it did not run for as long as others wait before they take it for dead."""
+        """Whether it did not run for as long as other nodes wait before they take it for dead."""
         deadline = self._sessions.deadline()
         # They count from the last packet, which was one interval before the deadline.
-        patiences = (watch.desired_min_tx * (watch.multiplier - 1) for watch in self._watches)
-        return deadline is not None and now - deadline > min(patiences, default=0) / 1e6
+        patiences = (watch.desired_min_tx * (watch.multiplier - 1) / 1e6 for watch in self._nodes.values())
+        return deadline is not None and now - deadline > min(patiences, default=math.inf)
 
     def _perform(self, actions: Iterable[Action], now: float) -> list[str]:
         names = []
@@ -110,18 +140,27 @@ class Watcher:
             match action:
                 case Send(watch, octets):
                     self._transport.send(watch, octets)
-                case SessionChanged(watch, State.INIT):
+                case SessionChanged(state=State.INIT):
                     pass  # on its way up
-                case SessionChanged(watch, state, diagnostic, remote_state, remote_diagnostic):
-                    if _is_unheard(diagnostic, remote_diagnostic) and remote_state is State.DOWN:
-                        self._group.unheard(watch.peer, watch.link, now)
-                    else:
-                        planned = State.ADMIN_DOWN in (state, remote_state)
-                        self._group.see(watch.peer, watch.link, state is State.UP, planned, now)
-                    names.append(watch.peer)
-                    if state is State.UP:
-                        self._learn(watch)
+                case SessionChanged(watch):
+                    self._untold = True
+                    if action.failed:
+                        self._failed.add(watch.key)
+                    if watch.key in self._nodes:
+                        self._see(action, now)
+                        names.append(watch.peer)
         return names
+
+    def _see(self, change: SessionChanged, now: float) -> None:
+        """What the group makes of a session with a node."""
+        node, link = change.watch.peer, change.watch.link
+        if _is_unheard(change):
+            self._group.unheard(node, link, now)
+        else:
+            planned = State.ADMIN_DOWN in (change.state, change.remote_state)
+            self._group.see(node, link, change.state is State.UP, planned, now)
+        if change.state is State.UP:
+            self._learn(change.watch)
 
     def _learn(self, watch: Watch) -> None:
         if not watch.link:
@@ -131,17 +170,17 @@ class Watcher:
                 self._group.learn(watch.peer, watch.link, mac)
 
 
-def _is_unheard(diagnostic: Diagnostic, remote_diagnostic: Diagnostic) -> bool:
+def _is_unheard(change: SessionChanged) -> bool:
     """Whether the other end took the session down because it heard nothing. One that just started says Down as well,
     and gives no reason."""
-    signaled = diagnostic is Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN
-    return signaled and remote_diagnostic is Diagnostic.CONTROL_DETECTION_TIME_EXPIRED
+    signaled = change.diagnostic is Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN and change.remote_state is State.DOWN
+    return signaled and change.remote_diagnostic is Diagnostic.CONTROL_DETECTION_TIME_EXPIRED
 
 
-def _report(status: SessionStatus) -> SessionReport:
+def _report(status: SessionStatus, peer: str, router: bool) -> SessionReport:
     watch = status.watch
     return SessionReport(
-        peer=watch.peer,
+        peer=peer,
         link=watch.link,
         local=watch.local,
         remote=watch.remote,
@@ -153,6 +192,7 @@ def _report(status: SessionStatus) -> SessionReport:
         detection=status.detection_time,
         ups=status.ups,
         downs=status.downs,
+        router=router,
     )
 
 

@@ -126,7 +126,8 @@ class _Process:
                 self._transport.watch(self._watches)
                 self._perform(self._sessions.watch(self._watches, self._now))
             case {"down": down}:
-                self._perform(self._sessions.administratively_down(down, self._now))
+                disabled = {watch.key for watch in self._watches} if down else set()
+                self._perform(self._sessions.watch(self._watches, self._now, disabled))
             case {"ask": True}:
                 self._transport.watch(self._watches)
                 self._answer()

@@ -27,7 +27,8 @@ class SessionChanged:
     """The session entered `state`, or the other side entered or left AdminDown.
 
     Down with CONTROL_DETECTION_TIME_EXPIRED is a failure; with NEIGHBOR_SIGNALED_SESSION_DOWN it is planned when
-    `remote_state` is ADMIN_DOWN, else the other side does not hear us. What is remote is as last received.
+    `remote_state` is ADMIN_DOWN, else the other side does not hear us. What is remote is as last received. `failed`:
+    it was Up, and neither side wanted it to end.
     """
 
     watch: Watch
@@ -35,6 +36,7 @@ class SessionChanged:
     diagnostic: Diagnostic
     remote_state: State
     remote_diagnostic: Diagnostic
+    failed: bool
 
 
 Action = Send | SessionChanged
@@ -193,10 +195,18 @@ class Session:
             self.diagnostic = diagnostic
         self.ups += self.state is State.UP
         self.downs += before is State.UP
-        return [self._changed()]
+        return [self._changed(failed=before is State.UP and not self._is_planned(event))]
 
-    def _changed(self) -> SessionChanged:
-        return SessionChanged(self.watch, self.state, self.diagnostic, self.remote_state, self.remote_diagnostic)
+    def _is_planned(self, event: Event) -> bool:
+        """AdminDown of either side is no failure (RFC 5882 4.2); a Down that gives it as its reason comes from a side
+        whose AdminDown was lost."""
+        if event is Event.RECEIVED_DOWN:
+            return self.remote_diagnostic is Diagnostic.ADMINISTRATIVELY_DOWN
+        return event in (Event.DISABLE, Event.RECEIVED_ADMIN_DOWN)
+
+    def _changed(self, failed: bool = False) -> SessionChanged:
+        remote = self.remote_state, self.remote_diagnostic
+        return SessionChanged(self.watch, self.state, self.diagnostic, *remote, failed)
 
     def _follow(self, now: float) -> list[Action]:
         """What follows from whatever has changed: other intervals, another time for the next packet, and a packet at

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -55,15 +55,15 @@ class Sessions:
         self._random = random
         self._by_key: dict[bytes, Session] = {}
         self._by_discriminator: dict[int, Session] = {}
-        self._disabled = False
         self._timers: list[tuple[float, int, Session]] = []
         self._armed: dict[Session, float] = {}
         self._serial = count()
         self.drops: Counter[DropReason] = Counter()
         """Packets that were discarded."""
 
-    def watch(self, watches: Iterable[Watch], now: float) -> list[Action]:
-        """Replaces the whole set. Who is not watched any more is told so once, by AdminDown."""
+    def watch(self, watches: Iterable[Watch], now: float, disabled: Set[bytes] = frozenset()) -> list[Action]:
+        """Replaces the whole set. Who is not watched any more is told so once, by AdminDown. `disabled` are the keys
+        of watches whose sessions are AdminDown; the others are so no longer."""
         wanted = {watch.key: watch for watch in watches}
         actions: list[Action] = []
         for key in self._by_key.keys() - wanted.keys():
@@ -71,19 +71,14 @@ class Sessions:
         for key, watch in wanted.items():
             session = self._by_key.get(key)
             if session is None:
-                actions += self._begin(watch, now)
-            elif session.watch != watch:
+                actions += self._begin(watch, key in disabled, now)
+                continue
+            if session.watch != watch:
                 actions += session.reconfigure(watch, now)
                 self._arm(session)
-        return actions
-
-    def administratively_down(self, down: bool, now: float) -> list[Action]:
-        """Takes all sessions to AdminDown, also those that are still to come, or back."""
-        self._disabled = down
-        actions: list[Action] = []
-        for session in self._by_key.values():
-            actions += session.disable(now) if down else session.enable(now)
-            self._arm(session)
+            if (key in disabled) is not (session.state is State.ADMIN_DOWN):
+                actions += session.disable(now) if key in disabled else session.enable(now)
+                self._arm(session)
         return actions
 
     def receive(self, octets: bytes, arrival: Arrival, now: float) -> list[Action]:
@@ -133,10 +128,10 @@ class Sessions:
     def status(self) -> list[SessionStatus]:
         return [_status(session) for session in self._by_key.values()]
 
-    def _begin(self, watch: Watch, now: float) -> list[Action]:
+    def _begin(self, watch: Watch, disabled: bool, now: float) -> list[Action]:
         session = Session(watch, self._new_discriminator(), self._random)
         self._by_key[watch.key] = self._by_discriminator[session.local_discriminator] = session
-        actions = session.disable(now) if self._disabled else session.start(now)
+        actions = session.disable(now) if disabled else session.start(now)
         self._arm(session)
         return actions
 

@@ -82,7 +82,7 @@ class Pair:
         self.do(end, end.sessions.watch([watch], self.now))
 
     def disable(self, end: End, down: bool = True) -> None:
-        self.do(end, end.sessions.administratively_down(down, self.now))
+        self.do(end, end.sessions.watch([end.watch], self.now, {end.watch.key} if down else set()))
 
     def do(self, end: End, actions: list[Action]) -> None:
         other = self.b if end is self.a else self.a

@@ -110,13 +110,16 @@ def test_watching_again_keeps_sessions_and_replaces_the_set() -> None:
     assert all(before[status.watch.path] == status.local_discriminator for status in after)
 
 
-def test_who_is_watched_while_all_are_admin_down_is_so_too() -> None:
+def test_exactly_those_are_admin_down_that_should_be() -> None:
+    """Whether they were watched before or not."""
     machine = sessions()
-    machine.administratively_down(True, 1.0)
-    machine.watch([*WATCHES, replace(WATCH, link=9)], 1.0)
-    assert {status.state for status in machine.status()} == {State.ADMIN_DOWN}
-    machine.administratively_down(False, 2.0)
-    assert {status.state for status in machine.status()} == {State.DOWN}
+    later = replace(WATCH, link=9)
+    disabled = [WATCHES[0], WATCHES[2], later]
+    machine.watch([*WATCHES, later], 1.0, {watch.key for watch in disabled})
+    assert [status.watch for status in machine.status() if status.state is State.ADMIN_DOWN] == disabled
+    machine.watch([*WATCHES, later], 2.0, {later.key})
+    assert [status.watch for status in machine.status() if status.state is State.ADMIN_DOWN] == [later]
+    assert machine.watch([*WATCHES, later], 3.0, {later.key}) == []
 
 
 def bring_up(machine: Sessions, watch: Watch, now: float) -> None:
