@@ -65,9 +65,10 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A received UPDATE, reduced to what a speaker that imports nothing needs of it. `announced` and `withdrawn` are
-    prefixes by agreed family; those that RFC 7606 treats as withdrawn are in `withdrawn`. `end_of_rib` is the family of
-    an End-of-RIB marker (RFC 4724 2). `flaws` says of each tolerated error what was wrong (RFC 7606)."""
+    """A received UPDATE, reduced to what a speaker that imports nothing needs of it: prefixes by agreed family. Of one
+    that is in both, `announced` holds (RFC 4271 4.3). Those that RFC 7606 treats as withdrawn are in `withdrawn`.
+    `end_of_rib` is the family of an End-of-RIB marker (RFC 4724 2). `flaws` says of each tolerated error what was
+    wrong (RFC 7606)."""
 
     announced: Mapping[Family, tuple[Nlri, ...]] = field(default_factory=dict)
     withdrawn: Mapping[Family, tuple[Nlri, ...]] = field(default_factory=dict)

@@ -1,0 +1,124 @@
+"""The path attributes of a received UPDATE, with what is wrong with them (RFC 4271 6.3, RFC 7606 3 to 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from .attribute_rules import EXTENDED_LENGTH, OPTIONAL, RULES, TRANSITIVE
+from .messages import BgpError, Notification
+from .negotiated import Negotiated
+from .numbers import Attribute, ErrorCode, UpdateError
+from .words import name
+
+_SHOWN_OCTETS: Final = 16
+
+
+class PathAttribute(NamedTuple):
+    """`octets` are the whole of it, the data of most errors."""
+
+    kind: int
+    flags: int
+    value: bytes
+    octets: bytes
+
+    def __str__(self) -> str:
+        known = self.kind in RULES
+        more = "..." if len(self.octets) > _SHOWN_OCTETS else ""
+        title = Attribute(self.kind).name if known else f"attribute {self.kind}"
+        return f"{title} {self.octets[:_SHOWN_OCTETS].hex()}{more}"
+
+
+class Flaw(NamedTuple):
+    """`discard`: only the attribute is lost; else the routes count as withdrawn. `notification` is what was sent
+    before RFC 7606, and still is when it cannot be told whose routes those are."""
+
+    text: str
+    notification: Notification
+    discard: bool
+
+    def error(self) -> BgpError:
+        return BgpError(self.notification)
+
+    def __str__(self) -> str:
+        return f"{self.text}, {'ignored' if self.discard else 'its routes count as withdrawn'}"
+
+
+@dataclass(slots=True)
+class ReceivedAttributes:
+    """The first of each kind. `truncated`: the last one cannot be read, so more may have been meant."""
+
+    by_kind: dict[int, PathAttribute] = field(default_factory=dict)
+    flaws: list[Flaw] = field(default_factory=list)
+    truncated: bool = False
+
+
+def receive_attributes(octets: bytes, negotiated: Negotiated) -> ReceivedAttributes:
+    """Raises BgpError where the session cannot go on."""
+    received = ReceivedAttributes()
+    for attribute in _split(octets, received):
+        if attribute.kind in received.by_kind:
+            _check_again(attribute)
+            continue
+        received.by_kind[attribute.kind] = attribute
+        if flaw := _find_flaw(attribute, negotiated):
+            received.flaws.append(flaw)
+    return received
+
+
+def update_error(subcode: UpdateError, data: bytes = b"") -> BgpError:
+    return BgpError(Notification(ErrorCode.UPDATE_MESSAGE, subcode, data))
+
+
+def missing(kind: Attribute) -> Flaw:
+    """RFC 7606 3 d; the type is the data (RFC 4271 6.3)."""
+    subcode = UpdateError.MISSING_WELL_KNOWN_ATTRIBUTE
+    notification = Notification(ErrorCode.UPDATE_MESSAGE, subcode, bytes((kind,)))
+    return Flaw(f"{name(ErrorCode.UPDATE_MESSAGE, subcode)}: {kind.name}", notification, discard=False)
+
+
+def _split(octets: bytes, received: ReceivedAttributes) -> Iterator[PathAttribute]:
+    at = 0
+    while at < len(octets):
+        flags = octets[at]
+        start = at + (4 if flags & EXTENDED_LENGTH else 3)
+        end = start + int.from_bytes(octets[at + 2 : start], "big")
+        if start > len(octets) or end > len(octets):
+            received.truncated = True
+            received.flaws.append(_truncated(octets[at:]))
+            return
+        yield PathAttribute(octets[at + 1], flags, octets[start:end], octets[at:end])
+        at = end
+
+
+def _truncated(rest: bytes) -> Flaw:
+    """RFC 7606 4: where the prefixes begin is known from the length of all attributes."""
+    notification = Notification(ErrorCode.UPDATE_MESSAGE, UpdateError.ATTRIBUTE_LENGTH_ERROR, rest)
+    return Flaw(f"the last attribute {rest[:_SHOWN_OCTETS].hex()} ends behind the others", notification, discard=False)
+
+
+def _check_again(attribute: PathAttribute) -> None:
+    """Of what comes more than once the first counts, but for the two that hold prefixes (RFC 7606 3 g)."""
+    if attribute.kind in (Attribute.MP_REACH_NLRI, Attribute.MP_UNREACH_NLRI):
+        raise update_error(UpdateError.MALFORMED_ATTRIBUTE_LIST)
+
+
+def _find_flaw(attribute: PathAttribute, negotiated: Negotiated) -> Flaw | None:
+    if attribute.kind not in RULES:
+        if not attribute.flags & OPTIONAL:
+            raise update_error(UpdateError.UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE, attribute.octets)
+        return None
+    rule = RULES[Attribute(attribute.kind)]
+    if not rule.is_for(negotiated):
+        return None
+    if attribute.flags & (OPTIONAL | TRANSITIVE) != rule.flags:
+        return _flaw(attribute, UpdateError.ATTRIBUTE_FLAGS_ERROR, discard=False)
+    error = rule.check(attribute.value, negotiated)
+    return _flaw(attribute, error, rule.discard) if error else None
+
+
+def _flaw(attribute: PathAttribute, subcode: UpdateError, discard: bool) -> Flaw:
+    data = b"" if subcode is UpdateError.MALFORMED_AS_PATH else attribute.octets
+    notification = Notification(ErrorCode.UPDATE_MESSAGE, subcode, data)
+    return Flaw(f"{name(ErrorCode.UPDATE_MESSAGE, subcode)}: {attribute}", notification, discard)
