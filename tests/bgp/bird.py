@@ -31,7 +31,8 @@ class Bird:
         self._router_id = router_id
         self._peers = peers
         self._files = [host.lab.directory / f"{host.name}-bird.{name}" for name in ("conf", "ctl", "pid", "log")]
-        self._write(networks)
+        self._networks = dict.fromkeys(networks)
+        self._write()
         self.start()
 
     def start(self) -> None:
@@ -54,10 +55,14 @@ class Bird:
         self._end(signal.SIGKILL)
 
     def announce(self, networks: Iterable[str]) -> None:
-        """These from now on, and no others."""
-        self._write(networks)
-        answer = self.say("configure")
-        assert "Reconfigur" in answer, answer
+        """These too."""
+        self._networks |= dict.fromkeys(networks)
+        self._reconfigure()
+
+    def withdraw(self, networks: Iterable[str]) -> None:
+        for network in networks:
+            self._networks.pop(network, None)
+        self._reconfigure()
 
     def say(self, line: str) -> str:
         """As birdc would; the answer with its codes."""
@@ -111,8 +116,13 @@ class Bird:
         os.kill(int(self._files[2].read_text()), number)
         self.process.wait(timeout=20)
 
-    def _write(self, networks: Iterable[str]) -> None:
-        text = "\n".join(_configuration(self._asn, self._router_id, self._peers, networks))
+    def _reconfigure(self) -> None:
+        self._write()
+        answer = self.say("configure")
+        assert "Reconfigur" in answer, answer
+
+    def _write(self) -> None:
+        text = "\n".join(_configuration(self._asn, self._router_id, self._peers, self._networks))
         self._files[0].write_text(f"{text}\n")
 
 

@@ -30,6 +30,7 @@ class Gobgp:
 
     def __init__(self, host: Host, asn: int, router_id: str, *peers: Peer) -> None:
         self.host = host
+        self._next_hop = router_id
         self._config, self.log = (host.lab.directory / f"{host.name}-gobgp.{name}" for name in ("toml", "log"))
         self._config.write_text("\n".join((*_configuration(asn, router_id, peers), "")))
         self.start()
@@ -46,18 +47,12 @@ class Gobgp:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
-    def announce(self, networks: Iterable[str], next_hop: str) -> None:
-        """These too. By gRPC's AddPathStream, many in one message: curl speaks HTTP/2, so no library is needed."""
-        octets = b"".join(_stream(networks, next_hop))
-        headers = (part for header in _GRPC for part in ("--header", header))
-        options = ("--silent", "--show-error", "--http2-prior-knowledge", "--data-binary", "@-")
-        line = self.host.inside("curl", *options, *headers, "--dump-header", "-", _STREAM)
-        told = subprocess.run(line, input=octets, capture_output=True, check=True, timeout=60).stdout
-        assert b"grpc-status: 0" in told, told
+    def announce(self, networks: Iterable[str]) -> None:
+        """These too, with `router_id` as next hop. IPv4 alone."""
+        self._tell(_path_of(network, self._next_hop) for network in networks)
 
-    def withdraw(self, *networks: str) -> None:
-        for network in networks:
-            self.host.run("gobgp", "global", "rib", "-a", _family(network), "del", network)
+    def withdraw(self, networks: Iterable[str]) -> None:
+        self._tell(_path_of(network, self._next_hop) + _WITHDRAWN for network in networks)
 
     def session(self, name: str) -> Session:
         found = self._ask("neighbor", name)
@@ -75,6 +70,14 @@ class Gobgp:
     def paths(self, prefix: str) -> list[Path]:
         table = self._ask("global", "rib", "-a", _family(prefix))
         return [_path(entry) for entry in table.get(prefix, ())]
+
+    def _tell(self, paths: Iterable[bytes]) -> None:
+        """By gRPC's AddPathStream, many in one message. curl speaks HTTP/2, so no library is needed."""
+        headers = (part for header in _GRPC for part in ("--header", header))
+        options = ("--silent", "--show-error", "--http2-prior-knowledge", "--data-binary", "@-")
+        line = self.host.inside("curl", *options, *headers, "--dump-header", "-", _STREAM)
+        told = subprocess.run(line, input=b"".join(_stream(paths)), capture_output=True, check=True, timeout=60).stdout
+        assert b"grpc-status: 0" in told, told
 
     def _last_notification(self, name: str) -> str:
         lines = [line for line in self.log.read_text().splitlines() if "notification" in line and name in line]
@@ -157,15 +160,15 @@ def _path(entry: dict[str, Any]) -> Path:
 _A_THOUSAND: Final = 1_000
 
 
-def _stream(networks: Iterable[str], next_hop: str) -> Iterator[bytes]:
+def _stream(paths: Iterable[bytes]) -> Iterator[bytes]:
     """gRPC messages, each with its five octets in front."""
-    paths = [_field(3, _proto_path(network, next_hop)) for network in networks]
-    for first in range(0, len(paths), _A_THOUSAND):
-        message = b"".join(paths[first : first + _A_THOUSAND])
+    fields = [_field(3, path) for path in paths]
+    for first in range(0, len(fields), _A_THOUSAND):
+        message = b"".join(fields[first : first + _A_THOUSAND])
         yield b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def _proto_path(network: str, next_hop: str) -> bytes:
+def _path_of(network: str, next_hop: str) -> bytes:
     """An apipb.Path of IPv4 unicast with ORIGIN IGP."""
     prefix = ip_network(network)
     nlri = _any("IPAddressPrefix", _number(1, prefix.prefixlen) + _field(2, str(prefix.network_address).encode()))
@@ -193,3 +196,6 @@ def _varint(value: int) -> bytes:
         octets.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes((*octets, value))
+
+
+_WITHDRAWN: Final = _number(5, 1)

@@ -69,7 +69,7 @@ def test_bird_into_frr_with_everything(pair: Pair) -> None:
     wait_for(lambda: fib(pair.router, 6).keys() == {IPV6_PREFIX}, what="the same of IPv6")
     wait_for(lambda: frr.session(NODE).bfd == bird.session().bfd == "up", what="BFD")
     assert frr.session(NODE).hold == bird.session().hold == 9
-    bird.announce(PREFIXES[1:])
+    bird.withdraw(PREFIXES[:1])
     wait_for(lambda: fib(pair.router).keys() == {PREFIXES[1]}, what="a prefix withdrawn")
     bird.kill()
     (path,) = wait_for(lambda: [path for path in frr.paths(PREFIXES[1]) if path.stale], what="a stale path")
@@ -106,10 +106,10 @@ def test_gobgp_into_frr_and_frr_into_gobgp(pair: Pair) -> None:
     frr = Frr(pair.router, ROUTER_AS, ROUTER, downstream(restart_time=30))
     gobgp = Gobgp(pair.node, NODE_AS, NODE, upstream(restart_time=30, passive=True))
     frr.wait_until_established(NODE)
-    gobgp.announce((f"198.51.{number >> 8}.{number & 255}/32" for number in range(2_500)), NODE)
+    gobgp.announce(f"198.51.{number >> 8}.{number & 255}/32" for number in range(2_500))
     wait_for(lambda: frr.count(NODE) == 2_500, what="every prefix")
     assert {path.origin for path in frr.paths("198.51.1.7/32")} == {"IGP"}
-    gobgp.withdraw("198.51.1.7/32")
+    gobgp.withdraw(["198.51.1.7/32"])
     wait_for(lambda: frr.count(NODE) == 2_499, what="one prefix less")
     assert gobgp.session(ROUTER).established and gobgp.session(ROUTER).hold == 9
     gobgp.kill()
@@ -154,6 +154,18 @@ def test_several_nodes_share_the_load(lab: Lab) -> None:
     assert frr.session("192.0.2.12").established
     birds[2].stop()
     wait_for(lambda: fib(router) == by("192.0.2.11", "192.0.2.12"), what="two next hops")
+
+
+def test_two_routers_without_numbers(lab: Lab) -> None:
+    lan = lab.segment("lan")
+    hosts = [lab.host("one"), lab.host("two")]
+    for host in hosts:
+        host.connect(lan, "eth0")
+    peer = Peer(asn=ROUTER_AS, interface="eth0", extended_next_hop=True)
+    one, _ = (Frr(host, ROUTER_AS, f"192.0.2.{number}", peer) for number, host in enumerate(hosts, 1))
+    one.wait_until_established("eth0")
+    capabilities = one.neighbor("eth0")["neighborCapabilities"]
+    assert capabilities["extendedNexthop"] == "advertisedAndReceived"
 
 
 def test_the_raw_peer_hears_and_says(pair: Pair) -> None:
