@@ -9,6 +9,7 @@ answers through; announcements do not: the sooner others know, the shorter nobod
 import contextlib
 import select
 import socket
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
@@ -45,6 +46,7 @@ LEASE: Final = 10.0
 
 FRAMES_PER_TURN: Final = 64
 _MAX_UNSENT: Final = 4 << 20
+_TCP_ENDS: Final = 0.1  # seconds
 _CONTROL_READ: Final = 1 << 16
 _REFRESHED: Final = object()
 
@@ -83,7 +85,7 @@ class Loop:
         self._lateness = 0.0
 
     def run(self, realtime: bool) -> None:
-        """Until the other end of the control socket is closed. Nodes and routers are told on leaving."""
+        """Until the other end of the control socket is closed. The others are told on leaving."""
         self._report(Ready(realtime))
         while self._open:
             # Woken from a freeze with its time over, Python's poll returns nothing of what has come meanwhile.
@@ -100,7 +102,16 @@ class Loop:
                 self._work()
                 self._tell()
                 self._flush()
-        self._watcher.leave(self._now)
+        self._leave()
+
+    def _leave(self) -> None:
+        """A daemon that was killed has closed this socket and those of BGP in any order. A router that hears of BFD
+        first lets the routes go; one that has seen TCP end may begin a graceful restart, and then does not mind. It is
+        not left to its Detection Time either: that might end only when the next daemon's session of BGP is there."""
+        self._watcher.administratively_down(True, self._now)
+        if self._watcher.has_routers:
+            time.sleep(_TCP_ENDS)
+        self._watcher.leave(self._clock())
 
     def _urgency(self, event: tuple[int, int]) -> bool:
         """What a node says of itself is read before what it says of addresses."""
@@ -121,7 +132,7 @@ class Loop:
         if not self._silent and self._now > self._heard + LEASE:
             self._silent = True
             self._perform(self._announcer.silence(self._now))
-            self._meet(self._watcher.leave_nodes(True, self._now))
+            self._meet(self._watcher.administratively_down(True, self._now))
 
     def _notice_freeze(self) -> None:
         if self._watcher.is_overdue(self._now):
@@ -222,7 +233,7 @@ class Loop:
         self._draining, self._drained = drained, False
         if drained:
             self._perform(self._announcer.drain(self._now))
-            self._meet(self._watcher.leave_nodes(True, self._now))
+            self._meet(self._watcher.administratively_down(True, self._now))
         else:
             self._come_back()
             self._perform(self._announcer.undrain(self._now))
@@ -231,7 +242,7 @@ class Loop:
         """To the group, which sees this node again from now on."""
         if not self._draining:
             self._group.begin(self._now)
-            self._meet(self._watcher.leave_nodes(False, self._now))
+            self._meet(self._watcher.administratively_down(False, self._now))
 
     def _hear(self) -> None:
         self._meet(self._watcher.receive(self._now))

@@ -1,9 +1,8 @@
 """BFD with the other nodes and with routers, as the reflex does it: the sessions, their sockets, and what the group
 learns from those with nodes.
 
-A router tells nothing of who holds what, and takes AdminDown for what it is only as long as it is sent: so drains and
-leases, which are between nodes, leave its session alone. It ends when the daemon does not want it any more, and with
-the reflex.
+A router says nothing of who holds what, and is told nothing of it: drains and leases are between nodes. FRR (until
+2026) and BIRD 2.0 end the session of BGP for an AdminDown, against RFC 5882 4.2: it comes after BGP's own last word.
 """
 
 import contextlib
@@ -38,7 +37,7 @@ class Watcher:
         self._routers: dict[bytes, Watch] = {}
         self._concerned: dict[bytes, list[tuple[str, bool]]] = {}
         self._kept: dict[bytes, tuple[Watch, float]] = {}
-        self._away = False
+        self._down = False
         self._untold = False
         self._failed: set[bytes] = set()
         self._told: dict[tuple[bytes, str, bool], SessionReport] = {}
@@ -82,7 +81,7 @@ class Watcher:
     def _follow(self, now: float) -> list[str]:
         nodes = self._nodes | {key: watch for key, (watch, _) in self._kept.items()}
         watches = (self._routers | nodes).values()
-        disabled: Set[bytes] = nodes.keys() if self._away else frozenset()
+        disabled: Set[bytes] = nodes.keys() if self._down else frozenset()
         self._transport.watch(watches)
         return self._perform(self._sessions.watch(watches, now, disabled), now)
 
@@ -105,13 +104,17 @@ class Watcher:
                     self._report(replace(report, failed=key in self._failed))
         self._failed.clear()
 
-    def leave_nodes(self, away: bool, now: float) -> list[str]:
-        """Whether this node is to be taken for one that serves nothing; the routers decide for themselves."""
-        self._away = away
+    def administratively_down(self, down: bool, now: float) -> list[str]:
+        """All sessions with nodes, also those that are still to come."""
+        self._down = down
         return self._follow(now)
 
+    @property
+    def has_routers(self) -> bool:
+        return bool(self._routers)
+
     def leave(self, now: float) -> None:
-        """Everybody, routers too, and for good."""
+        """Ends all sessions, also those with routers."""
         self._perform(self._sessions.watch((), now), now)
 
     def receive(self, now: float) -> list[str]:
