@@ -61,11 +61,12 @@ class Reactor:
 
     def forget(self, endpoint: socket.socket) -> None:
         """It is somebody else's from now on."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(endpoint)
-        loop.remove_writer(endpoint)
-        self._watched.discard(endpoint)
-        self._wake.set()
+        if endpoint in self._watched:
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(endpoint)
+            loop.remove_writer(endpoint)
+            self._watched.remove(endpoint)
+            self._wake.set()
 
     def close_all(self) -> None:
         for endpoint in list(self._watched):

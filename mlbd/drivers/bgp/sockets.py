@@ -37,6 +37,7 @@ _TCP_MD5SIG_EXT: Final = 32
 _MD5SIG_PREFIX: Final = 1
 
 _MD5SIG: Final = struct.Struct(f"=128sBBHi{LONGEST_KEY}s")  # struct tcp_md5sig
+_LONGEST_SYN: Final = 1024  # its headers; a shorter buffer is an error
 _TTL_OFFSET: Final = {4: 8, 6: 7}  # in an IP header
 
 
@@ -114,9 +115,10 @@ def sign(endpoint: socket.socket, remote: Prefix, password: str) -> None:
 
 def came_from_afar(accepted: socket.socket, peering: Peering) -> bool:
     """Whether the SYN of an accepted connection had a TTL that GTSM refuses: the socket that listens serves all peers,
-    so the kernel did not look."""
-    header = accepted.getsockopt(socket.IPPROTO_TCP, _TCP_SAVED_SYN, _TTL_OFFSET[4] + 1)
-    return len(header) <= _TTL_OFFSET[4] or header[_TTL_OFFSET[peering.version]] < _nearest_ttl(peering)
+    so the kernel did not look. Tells it once. A kernel under a flood of SYNs keeps none; then what follows is all that
+    it looks at."""
+    header = accepted.getsockopt(socket.IPPROTO_TCP, _TCP_SAVED_SYN, _LONGEST_SYN)
+    return bool(header) and header[_TTL_OFFSET[peering.version]] < _nearest_ttl(peering)
 
 
 def scope(peering: Peering) -> int:
