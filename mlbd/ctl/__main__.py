@@ -18,6 +18,7 @@ COMMANDS = (
     "nodes",
     "links",
     "peers",
+    "routes",
     "events",
     "why",
     "check",

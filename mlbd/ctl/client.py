@@ -25,9 +25,9 @@ class Client:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def get(self, *segments: str) -> Any:
+    def get(self, *segments: str, **query: str) -> Any:
         """`/v1/` and the segments, quoted; a "/" within one stays a "/"."""
-        return self._value("GET", segments, {})
+        return self._value("GET", segments, query)
 
     def post(self, *segments: str, **query: str) -> Any:
         return self._value("POST", segments, query)

@@ -32,6 +32,21 @@ def duration(seconds: float) -> str:
     return " ".join(part for part in parts[:2] if part[0] != "0") or "0s"
 
 
+def ago(time: float, now: float) -> str:
+    """How long ago a time was, "" for 0, which is none."""
+    return duration(now - time) if time else ""
+
+
+def lasting(state: str, since: float, now: float) -> str:
+    """A state, and for how long if that is known."""
+    return f"{state} for {ago(since, now)}" if since else state
+
+
+def compact(text: str) -> str:
+    """One word, for awk."""
+    return text.replace(" ", "")
+
+
 def clock(time: float) -> str:
     """Local time as journalctl writes it, so that one can be laid beside the other."""
     return datetime.fromtimestamp(time).strftime("%b %d %H:%M:%S")

@@ -51,9 +51,10 @@ class VipState(StrEnum):
     """What this node does with an address: STANDBY when a node that is alive stands before it, WAITING when it is its
     turn but another node of ours holds the address and this one came back too recently to take it from there, LEAVING
     while it still answers for what it gives away, until another node has announced it, SILENT when it may hold it but
-    has no usable link, CONFLICT when somebody else's host has the address."""
+    has no usable link, CONFLICT when somebody else's host has the address. ADVERTISED: it announces it to BGP peers."""
 
     HOLDING = "holding"
+    ADVERTISED = "advertised"
     PROBING = "probing"
     WAITING = "waiting"
     LEAVING = "leaving"
@@ -152,6 +153,19 @@ class SessionStatus:
     downs: int = 0
 
 
+class PeerState(StrEnum):
+    """Of a BGP session (RFC 4271 8.2.2). LISTENING is none: a network is waited for, and whoever comes from it has a
+    session of its own."""
+
+    IDLE = "idle"
+    CONNECT = "connect"
+    ACTIVE = "active"
+    OPEN_SENT = "open-sent"
+    OPEN_CONFIRM = "open-confirm"
+    ESTABLISHED = "established"
+    LISTENING = "listening"
+
+
 @dataclass(frozen=True, slots=True)
 class BgpTimers:
     """In seconds: `hold` and `keepalive` as negotiated, 0 for none, before that as offered; `retry` is until the next
@@ -164,23 +178,26 @@ class BgpTimers:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """A BGP session. `object` is the Reference of what asked for it; `remote` is the peer's address, or its network
-    or link as long as its address is not known; `remote_asn` is what the peer said, else what is asked of it (a
-    number, "internal" or "external"). `state` is one of idle, connect, active, open-sent, open-confirm, established,
-    `since` the last change of it in seconds since the epoch. `families` are those agreed on (`ipv4`, `ipv6`), before
-    that those offered. `sent` and `received` count the prefixes that this end and the other announce now. `bfd` is ""
-    without BFD, else a state of a SessionStatus. `error` is why the last session or attempt ended, in words, "" when
-    nothing ever went wrong; `message` is what keeps it from being established and what to do. `capabilities_*` are in
-    words; `counters` are since the start of the daemon: messages by name with `.sent` and `.received`, `established`
-    and `lost`."""
+    """A BGP session. `name` is that of the Peer, and NAME/ADDRESS for one that came from a network; `object` is the
+    Reference of what asked for it. `remote` is the peer's address, or its network or link as long as its address is not
+    known; `remote_asn` is what the peer said, else what is asked of it (a number, "internal" or "external").
+
+    `since` is the last change of `state` in seconds since the epoch, `lost_at` when it last was no longer established,
+    None if it never was. `families` are those agreed on (`ipv4`, `ipv6`), before that those offered. `sent` and
+    `received` count the prefixes that this end and the other announce now. `bfd` is "" without BFD, else a state of a
+    SessionStatus. `error` is why the last session or attempt ended, in words, "" when nothing ever went wrong;
+    `message` is what keeps it from being established, or a route from being announced in it, and what to do.
+    `capabilities_*` are in words; `counters` are since the start of the daemon: `established`, `lost`, and messages by
+    name with `.sent` and `.received` (`update.sent`)."""
 
     name: str
     object: str
     remote: str
     remote_asn: str
     local_asn: int
-    state: str
+    state: PeerState
     since: float
+    lost_at: float | None = None
     families: tuple[str, ...] = ()
     sent: int = 0
     received: int = 0

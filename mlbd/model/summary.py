@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .status import DirectoryStatus, DrainStatus, Presence, Problem, ReflexStatus, Severity, Status
+from .status import DirectoryStatus, DrainStatus, PeerState, Presence, Problem, ReflexStatus, Severity, Status
 
 #: Problems that a summary spells out; their whole number is in `errors` and `warnings`.
 SPELLED_OUT = 20
@@ -14,7 +14,8 @@ SPELLED_OUT = 20
 class Summary:
     """Status with its lists counted. `wanted` and `assigned` are addresses; `eligible` counts nodes that may hold some,
     `lost` names those that are watched and down, `drained` those that said they are; `links` are the names of the
-    usable ones; `problems` has at most SPELLED_OUT, errors first."""
+    usable ones; `peers` counts BGP sessions, `unestablished` names those that are not established; `problems` has at
+    most SPELLED_OUT, errors first."""
 
     node: str
     version: str
@@ -34,6 +35,8 @@ class Summary:
     lost: tuple[str, ...]
     drained: tuple[str, ...]
     links: tuple[str, ...]
+    peers: int
+    unestablished: tuple[str, ...]
     state: tuple[DirectoryStatus, ...]
     reflex: ReflexStatus
     errors: int
@@ -45,6 +48,7 @@ class Summary:
 def summarize(status: Status) -> Summary:
     errors = [problem for problem in status.problems if problem.severity is Severity.ERROR]
     warnings = [problem for problem in status.problems if problem.severity is Severity.WARNING]
+    sessions = [peer for peer in status.peers if peer.state is not PeerState.LISTENING]
     return Summary(
         node=status.node,
         version=status.version,
@@ -64,6 +68,8 @@ def summarize(status: Status) -> Summary:
         lost=_named(status, Presence.DOWN),
         drained=_named(status, Presence.DRAINED),
         links=tuple(link.name for link in status.links if link.usable),
+        peers=len(sessions),
+        unestablished=tuple(peer.name for peer in sessions if peer.state is not PeerState.ESTABLISHED),
         state=status.state,
         reflex=status.reflex,
         errors=len(errors),

@@ -10,15 +10,19 @@ from mlbd.drivers.control import EventLog
 from mlbd.model.explanation import Explanation, Section
 from mlbd.model.status import (
     AddressStatus,
+    BgpTimers,
     DirectoryStatus,
     DrainStatus,
     LinkStatus,
     Move,
     NodeStatus,
+    PeerState,
+    PeerStatus,
     PoolStatus,
     Presence,
     Problem,
     ReflexStatus,
+    RouteStatus,
     ServiceStatus,
     SessionStatus,
     Severity,
@@ -125,6 +129,111 @@ def session(
     )
 
 
+CAPABILITIES = ("ipv4 unicast", "four-octet AS", "route refresh", "enhanced route refresh", "extended messages")
+PEERS = (
+    PeerStatus(
+        name="border-router-2.campus.example.net",
+        object="MetalLoadBalancerBGPPeer border-router-2.campus.example.net",
+        remote="2001:db8:0:1:ffff:ffff:ffff:fff1",
+        remote_asn="external",
+        local_asn=4200000011,
+        state=PeerState.CONNECT,
+        since=STARTED + 7200,
+        families=("ipv4", "ipv6"),
+        error="Connection refused",
+        error_at=STARTED + 7200,
+        message="cannot connect to 2001:db8:0:1:ffff:ffff:ffff:fff1 port 1179: connection refused; see that BGP runs "
+        "there and lets this node in",
+        port=1179,
+        identifier="198.51.100.1",
+        timers=BgpTimers(90, 30),
+    ),
+    PeerStatus(
+        name="racks",
+        object="BGPPeer default/racks",
+        remote="2001:db8:0:42::/64",
+        remote_asn="64513",
+        local_asn=64500,
+        state=PeerState.LISTENING,
+        since=STARTED + 1,
+        families=("ipv6",),
+        identifier="198.51.100.1",
+        passive=True,
+        timers=BgpTimers(180, 60),
+    ),
+    PeerStatus(
+        name="racks/2001:db8:0:42::17",
+        object="BGPPeer default/racks",
+        remote="2001:db8:0:42::17",
+        remote_asn="64513",
+        local_asn=64500,
+        state=PeerState.ESTABLISHED,
+        since=STARTED + 7200,
+        lost_at=STARTED + 7200,
+        families=("ipv6",),
+        sent=2,
+        error="received Cease: Administrative Reset",
+        error_at=STARTED + 7200,
+        local="2001:db8:0:42::1",
+        identifier="198.51.100.1",
+        remote_identifier="198.51.100.17",
+        passive=True,
+        timers=BgpTimers(0, 0),
+        capabilities_sent=("ipv6 unicast", *CAPABILITIES[1:]),
+        capabilities_received=("ipv6 unicast", "route refresh"),
+        counters={"open.sent": 2, "open.received": 2, "update.sent": 4, "established": 2, "lost": 1},
+    ),
+    PeerStatus(
+        name="tor-1",
+        object="BGPPeer metallb-system/tor-1",
+        remote="198.51.100.254",
+        remote_asn="64512",
+        local_asn=64500,
+        state=PeerState.ESTABLISHED,
+        since=STARTED + 1,
+        families=("ipv4",),
+        sent=12,
+        received=1043,
+        bfd="up",
+        local="198.51.100.1",
+        identifier="198.51.100.1",
+        remote_identifier="198.51.100.254",
+        timers=BgpTimers(9, 3),
+        capabilities_sent=(*CAPABILITIES, "graceful restart of 120 s with notifications"),
+        capabilities_received=(*CAPABILITIES[:3], "unknown capability 73"),
+        counters={
+            "open.sent": 1,
+            "open.received": 1,
+            "update.sent": 2,
+            "update.received": 311,
+            "keepalive.sent": 3850,
+            "keepalive.received": 3849,
+            "established": 1,
+        },
+        bfd_session=session("eth0", "198.51.100.254", "up", since=STARTED + 2),
+    ),
+    PeerStatus(
+        name="tor-2",
+        object="BGPPeer metallb-system/tor-2",
+        remote="eth1",
+        remote_asn="64512",
+        local_asn=64500,
+        state=PeerState.IDLE,
+        since=STARTED + 3600,
+        lost_at=STARTED + 3600,
+        families=("ipv4", "ipv6"),
+        bfd="down",
+        error="received Cease: Administrative Shutdown, saying 'line card 3'",
+        error_at=STARTED + 3600,
+        message="cannot keep a session: its operator has shut it down, saying 'line card 3'; ask the operator",
+        identifier="198.51.100.1",
+        unnumbered=True,
+        timers=BgpTimers(90, 30, 12.25),
+        counters={"open.sent": 1, "notification.received": 1, "established": 1, "lost": 1},
+        bfd_session=session("eth1", "2001:db8::3", "down", EXPIRED, since=STARTED + 3600, downs=1),
+    ),
+)
+
 PROBLEMS = (
     Problem(
         Severity.WARNING,
@@ -221,6 +330,19 @@ STATUS = Status(
     ),
     reflex=ReflexStatus(4712, True, True, 0, {"answered": 12}),
     problems=PROBLEMS,
+    peers=PEERS,
+)
+
+ROUTES: tuple[RouteStatus, ...] = (
+    RouteStatus("racks/2001:db8:0:42::17", "2001:db8:7::53/128", "2001:db8:0:42::1", None, (), ("shop/dns",)),
+    RouteStatus(
+        "racks/2001:db8:0:42::17", "2001:db8:7::/112", "2001:db8:0:42::1", None, ("65535:0",), ("shop/api", "shop/web")
+    ),
+    RouteStatus(
+        "tor-1", "192.0.2.10/32", "198.51.100.1", 120, ("64500:1", "large:4200000011:1:2", "rt:64500:7"), ("shop/web",)
+    ),
+    RouteStatus("tor-1", "192.0.2.11/32", "198.51.100.1", 120, (), ("shop/web",)),
+    RouteStatus("tor-2", "192.0.2.10/32", "", None, (), ("shop/web",)),
 )
 
 EXPLANATION = Explanation(
@@ -252,9 +374,11 @@ class Daemon:
     def __init__(self, status: Status = STATUS) -> None:
         self.current = status
         self.events = EventLog()
-        self.held = MOVES
+        self.held: tuple[Move, ...] = MOVES
         self.stuck: tuple[Move, ...] = ()
         self.reloads = 0
+        self.announced = ROUTES
+        self.resets: list[tuple[str, bool]] = []
         self.reload_may_end = threading.Event()
         self.reload_may_end.set()
 
@@ -279,6 +403,13 @@ class Daemon:
     def moves(self) -> tuple[Move, ...]:
         return self.held
 
+    def routes(self, peer: str | None) -> tuple[RouteStatus, ...]:
+        return tuple(route for route in self.announced if peer in (None, route.peer))
+
+    async def reset_peer(self, name: str, soft: bool) -> bool:
+        self.resets.append((name, soft))
+        return any(peer.name == name for peer in self.current.peers)
+
     async def reload(self) -> None:
         while not self.reload_may_end.is_set():
             await asyncio.sleep(0.01)
@@ -289,10 +420,26 @@ def moved_to(now: float) -> Status:
     """STATUS as it is UP_SECONDS after the start, at `now`."""
     later = now - UP_SECONDS - STARTED
     return dataclasses.replace(
-        STATUS, started=STARTED + later, nodes=tuple(_later(node, later) for node in STATUS.nodes)
+        STATUS,
+        started=STARTED + later,
+        nodes=tuple(_later_node(node, later) for node in STATUS.nodes),
+        peers=tuple(_later_peer(peer, later) for peer in STATUS.peers),
     )
 
 
-def _later(node: NodeStatus, seconds: float) -> NodeStatus:
-    sessions = (dataclasses.replace(session, since=session.since + seconds) for session in node.sessions)
-    return dataclasses.replace(node, sessions=tuple(sessions))
+def _later_node(node: NodeStatus, seconds: float) -> NodeStatus:
+    return dataclasses.replace(node, sessions=tuple(_later(session, seconds) for session in node.sessions))
+
+
+def _later_peer(peer: PeerStatus, seconds: float) -> PeerStatus:
+    return dataclasses.replace(
+        peer,
+        since=peer.since + seconds,
+        lost_at=peer.lost_at and peer.lost_at + seconds,
+        error_at=peer.error_at and peer.error_at + seconds,
+        bfd_session=peer.bfd_session and _later(peer.bfd_session, seconds),
+    )
+
+
+def _later(session: SessionStatus, seconds: float) -> SessionStatus:
+    return dataclasses.replace(session, since=session.since + seconds)

@@ -27,7 +27,7 @@ from tests.drivers.test_control import NOBODY, READERS_GID, record
 from tests.lab import wait_for
 
 ASKING = [name for name in COMMANDS if name != "check"]
-CHANGING = ("reload", "drain", "undrain")
+CHANGING = ("reload", "drain", "undrain", "peers reset tor-1")
 
 
 @pytest.fixture
@@ -124,6 +124,10 @@ def test_a_reason_stands_only_beside_the_address_that_it_is_about(daemon: Daemon
         ["pools", "extra"],
         ["status", "--nonsense"],
         ["undrain", "x"],
+        ["peers", "reset"],
+        ["peers", "reset", "tor-1", "tor-2"],
+        ["peers", "tor-1", "reset"],
+        ["peers", "tor-1", "--soft"],
     ],
 )
 def test_wrong_usage_is_2(served: Served, wrong: list[str]) -> None:
@@ -195,13 +199,15 @@ def run_as_nobody(path: Path, groups: list[int], *command: str) -> list[object]:
 
 def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
     for command in ("status", *CHANGING):
-        run(served.path, command, "--help")  # imported now: nobody may not be able to read where the program is
+        run(
+            served.path, *command.split(), "--help"
+        )  # imported now: nobody may not be able to read where the program is
     status, told = run_as_nobody(served.path, [], "status")
     assert status == Exit.DENIED == 5
     assert "permission denied" in str(told)
     assert f"`usermod -aG {READERS} USER`" in str(told)
     for command in CHANGING:
-        status, told = run_as_nobody(served.path, [READERS_GID], command)
+        status, told = run_as_nobody(served.path, [READERS_GID], *command.split())
         assert status == 5
         assert str(told).startswith("mlbctl: cannot change anything: only root")
     assert run_as_nobody(served.path, [READERS_GID], "drain", "--simulate")[0] == 0
@@ -209,7 +215,7 @@ def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
     status, told = run_as_nobody(served.path, [], "status")
     assert status == 5
     assert f"members of the group {READERS}" in str(told)
-    assert (daemon.reloads, daemon.current.drain) == (0, None)
+    assert (daemon.reloads, daemon.resets, daemon.current.drain) == (0, [], None)
 
 
 def test_a_group_without_a_name_goes_by_its_number(served: Served) -> None:
@@ -233,7 +239,16 @@ def test_there_may_be_no_group_to_join(served: Served, closed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["nodes", "nothing"], ["why", "nothing"], ["services", "shop/nothing"], ["services", "nothing"]]
+    "command",
+    [
+        ["nodes", "nothing"],
+        ["why", "nothing"],
+        ["services", "shop/nothing"],
+        ["services", "nothing"],
+        ["peers", "nothing"],
+        ["peers", "reset", "nothing"],
+        ["routes", "--peer", "nothing"],
+    ],
 )
 def test_not_found_is_6(served: Served, command: list[str]) -> None:
     result = run(served.path, *command)
@@ -269,6 +284,30 @@ def test_a_session_that_sends_nothing_has_no_interval(daemon: Daemon, served: Se
     silent = session("eth0", "::2", "admin-down", interval=0.0, remote_state="up")
     daemon.current = dataclasses.replace(STATUS, nodes=(dataclasses.replace(STATUS.nodes[1], sessions=(silent,)),))
     assert "on eth0: admin-down, up there; ups 1, downs 0\n" in run(served.path, "nodes", "node-2").stdout
+
+
+# Peers
+
+
+def test_a_peer_is_reset_hard_or_softly(served: Served, daemon: Daemon) -> None:
+    for options in ([], ["--soft"]):
+        result = run(served.path, "peers", "reset", "racks/2001:db8:0:42::17", *options)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (0, "", 1)
+    assert daemon.resets == [("racks/2001:db8:0:42::17", False), ("racks/2001:db8:0:42::17", True)]
+
+
+def test_routes_are_not_sent_again_where_there_is_no_session(served: Served) -> None:
+    result = run(served.path, "peers", "reset", "tor-2", "--soft")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the session is not established, it is idle; `mlbctl peers tor-2` tells why" in result.stderr
+
+
+def test_a_peer_may_be_called_reset(served: Served, daemon: Daemon) -> None:
+    daemon.current = dataclasses.replace(STATUS, peers=(dataclasses.replace(STATUS.peers[3], name="reset"),))
+    assert run(served.path, "peers", "--", "reset").stdout.startswith("reset: established for ")
+    assert run(served.path, "peers", "-o", "wide", "reset").stdout.splitlines()[1].startswith("reset ")
+    assert run(served.path, "peers", "reset", "reset").exit_code == 0
+    assert daemon.resets == [("reset", False)]
 
 
 # Drains

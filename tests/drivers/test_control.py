@@ -21,6 +21,7 @@ from mlbd.drivers.control.listener import Listener
 from mlbd.drivers.control.routes import ROUTES
 from mlbd.model.status import Event
 from tests.ctl.canned import EXPLANATION, MOVES, STARTED, STATUS, Daemon
+from tests.ctl.canned import ROUTES as ROUTES_OF_PEERS
 from tests.ctl.serving import ADMINS, READERS, Served, as_user, ask, directory, serve
 from tests.lab import wait_for
 
@@ -64,6 +65,8 @@ def test_everything_is_answered_as_the_status_has_it(served: Served) -> None:
     assert served.ask("/v1/nodes") == (200, as_json(STATUS.nodes))
     assert served.ask("/v1/links") == (200, as_json(STATUS.links))
     assert served.ask("/v1/problems") == (200, as_json(STATUS.problems))
+    assert served.ask("/v1/peers") == (200, as_json(STATUS.peers))
+    assert served.ask("/v1/routes") == (200, as_json(ROUTES_OF_PEERS))
 
 
 def test_summary_counts_what_status_lists(served: Served) -> None:
@@ -73,6 +76,7 @@ def test_summary_counts_what_status_lists(served: Served) -> None:
     assert counted.items() <= summary.items()
     assert (summary["lost"], summary["drained"]) == (["node-3"], [])
     assert (summary["links"], summary["errors"], summary["warnings"]) == (["eth0"], 1, 1)
+    assert (summary["peers"], summary["unestablished"]) == (4, ["border-router-2.campus.example.net", "tor-2"])
     assert [problem["severity"] for problem in summary["problems"]] == ["error", "warning"]
 
 
@@ -84,7 +88,7 @@ def test_summary_does_not_grow_with_the_problems(daemon: Daemon, served: Served)
 
 
 def test_nothing_is_an_empty_list(daemon: Daemon, served: Served) -> None:
-    daemon.current = dataclasses.replace(STATUS, services=(), pools=(), nodes=(), links=(), problems=())
+    daemon.current = dataclasses.replace(STATUS, services=(), pools=(), nodes=(), links=(), problems=(), peers=())
     for noun in ("services", "pools", "nodes", "links", "problems", "peers"):
         assert served.ask(f"/v1/{noun}") == (200, [])
 
@@ -130,6 +134,32 @@ def test_a_reload_is_finished_although_nobody_waits_for_it(served: Served, daemo
     assert daemon.reloads == 0
     daemon.reload_may_end.set()
     wait_for(lambda: daemon.reloads == 1)
+
+
+# Peers
+
+
+@pytest.mark.parametrize("name", ["tor-1", "racks/2001:db8:0:42::17"])
+def test_a_peer_and_its_routes(served: Served, name: str) -> None:
+    peer = next(peer for peer in STATUS.peers if peer.name == name)
+    assert served.ask(f"/v1/peers/{name}") == (200, as_json(peer))
+    routes = tuple(route for route in ROUTES_OF_PEERS if route.peer == name)
+    assert served.ask(f"/v1/routes?peer={name}") == (200, as_json(routes))
+    assert len(routes) == 2
+
+
+def test_a_peer_is_reset_hard_unless_softly(served: Served, daemon: Daemon) -> None:
+    assert served.ask("/v1/peers/tor-1/reset", "POST") == (200, as_json(STATUS.peers[3]))
+    assert served.ask("/v1/peers/racks/2001:db8:0:42::17/reset?soft=true", "POST").status == 200
+    assert served.ask("/v1/peers/tor-2/reset?soft=no", "POST").status == 200
+    assert daemon.resets == [("tor-1", False), ("racks/2001:db8:0:42::17", True), ("tor-2", False)]
+
+
+def test_a_peer_that_nobody_knows_is_not_found(served: Served, daemon: Daemon) -> None:
+    for path, method in (("peers/tor-9", "GET"), ("routes?peer=tor-9", "GET"), ("peers/tor-9/reset", "POST")):
+        status, answer = served.ask(f"/v1/{path}", method)
+        assert (status, answer["error"].startswith("cannot find a BGP peer tor-9: ")) == (404, True)
+    assert served.ask("/v1/peers/tor-1/reset").status == 405
 
 
 # Drains
@@ -190,7 +220,7 @@ def test_a_bug_is_an_error_500_and_a_log_line(daemon: Daemon, served: Served, ca
     assert status == 500
     assert answer["error"].startswith("cannot answer")
     assert "cannot answer GET /v1/services" in caplog.text
-    assert served.ask("/v1/peers").status == 200
+    assert served.ask("/v1/routes").status == 200
 
 
 # Who may
@@ -207,7 +237,7 @@ def reads_and_reloads(path: Path) -> list[int]:
 
 
 READING = [route.path for route in ROUTES if route.method == "GET" and "{" not in route.path]
-CHANGING = ["/v1/reload", "/v1/drain", "/v1/undrain"]
+CHANGING = ["/v1/peers/tor-1/reset", "/v1/reload", "/v1/drain", "/v1/undrain"]
 
 
 def test_whoever_may_read_may_change_nothing(served: Served, daemon: Daemon) -> None:
@@ -215,9 +245,9 @@ def test_whoever_may_read_may_change_nothing(served: Served, daemon: Daemon) -> 
         read = [ask(served.path, path).status for path in READING if path != "/v1/events"]
         return [read, [ask(served.path, path, "POST").status for path in CHANGING]]
 
-    assert [route.path for route in ROUTES if route.method != "GET"] == CHANGING
-    assert as_user(NOBODY, [READERS_GID], work) == [[200] * (len(READING) - 1), [403] * 3]
-    assert (daemon.reloads, daemon.current.drain) == (0, None)
+    assert [route.path.format_map({"name*": "tor-1"}) for route in ROUTES if route.method != "GET"] == CHANGING
+    assert as_user(NOBODY, [READERS_GID], work) == [[200] * (len(READING) - 1), [403] * 4]
+    assert (daemon.reloads, daemon.resets, daemon.current.drain) == (0, [], None)
 
 
 def test_root_may_change(served: Served) -> None:

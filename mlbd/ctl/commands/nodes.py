@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from mlbd.ctl import bfd
 from mlbd.ctl.client import Client
 from mlbd.ctl.errors import NotFound
 from mlbd.ctl.output import Output, options
 from mlbd.ctl.tables import Column, Screen, sentence, table
-from mlbd.ctl.words import counted, duration, interval
+from mlbd.ctl.words import ago, compact, counted, interval, lasting
 
 COLUMNS = (
     Column("NODE", repeats=True, elastic=True),
@@ -49,7 +50,6 @@ MEANINGS = {
 }
 HERE = "It is this node."
 LOOKS_AWAY = "This node is drained and watches no other."
-_DIAGNOSTICS = {"this end says": "diagnostic", "the other end says": "remote_diagnostic"}
 _LABEL = 11
 
 
@@ -93,7 +93,7 @@ def _rows(node: Any, now: float, wide: bool) -> Iterator[Sequence[str]]:
         node["name"],
         "yes" if node["me"] else "",
         node["presence"],
-        _compact(_ago(_since(node), now)),
+        compact(ago(_since(node), now)),
         str(node["holds"]),
         ",".join(node["classes"]),
         node["message"],
@@ -111,9 +111,9 @@ def _session(session: Any, now: float) -> Sequence[str]:
         session["remote"],
         session["state"],
         session["remote_state"],
-        _compact(_ago(session["since"], now)),
-        _compact(interval(session["interval"])),
-        _compact(interval(session["detection"])),
+        compact(ago(session["since"], now)),
+        compact(interval(session["interval"])),
+        compact(interval(session["detection"])),
         str(session["ups"]),
         str(session["downs"]),
         session["diagnostic"],
@@ -128,24 +128,15 @@ def _since(node: Any) -> float:
     return min(up) if up else max((session["since"] for session in node["sessions"]), default=0.0)
 
 
-def _ago(time: float, now: float) -> str:
-    return duration(now - time) if time else ""
-
-
-def _compact(text: str) -> str:
-    """One word, for awk."""
-    return text.replace(" ", "")
-
-
 def draw_each(nodes: Any, screen: Screen, wide: bool) -> list[str]:
     now = time.time()
     return [line for node in nodes for line in _whole(node, now, screen)]
 
 
 def _whole(node: Any, now: float, screen: Screen) -> Iterator[str]:
-    yield screen.bold(f"{node['name']}: {_for(node['presence'], _since(node), now)}")
+    yield screen.bold(f"{node['name']}: {lasting(node['presence'], _since(node), now)}")
     yield from sentence(screen, _meaning(node))
-    for label, text in (*_facts(node), *(("BFD", _told(session, now)) for session in node["sessions"])):
+    for label, text in (*_facts(node), *(("BFD", bfd.in_words(session, now)) for session in node["sessions"])):
         yield from sentence(screen, f"{label:{_LABEL}}{text}")
 
 
@@ -160,23 +151,3 @@ def _facts(node: Any) -> Iterator[tuple[str, str]]:
     yield "Addresses", ", ".join(node["addresses"]) or "none are known"
     yield "Classes", ", ".join(node["classes"]) or "none"
     yield "Holds", counted(node["holds"], "address") + (f": {node['message']}" if node["message"] else "")
-
-
-def _told(session: Any, now: float) -> str:
-    return "; ".join(_clauses(session, now))
-
-
-def _clauses(session: Any, now: float) -> Iterator[str]:
-    where = f"on {session['link']}" if session["link"] else "over several hops"
-    there = "" if session["remote_state"] in ("", session["state"]) else f", {session['remote_state']} there"
-    yield f"{session['local']} to {session['remote']} {where}: {_for(session['state'], session['since'], now)}{there}"
-    if session["interval"]:  # else nothing is sent
-        yield f"a packet every {interval(session['interval'])}, lost after {interval(session['detection'])}"
-    yield f"ups {session['ups']}, downs {session['downs']}"
-    for end, field in _DIAGNOSTICS.items():
-        if session[field]:
-            yield f"{end}: {session[field]}"
-
-
-def _for(state: str, since: float, now: float) -> str:
-    return f"{state} for {_ago(since, now)}" if since else state

@@ -25,6 +25,7 @@ COLUMNS = (
     Column("PORTS", repeats=True, wide=True),
     Column("LINKS", wide=True),
     Column("ORDER", wide=True),
+    Column("PEERS", repeats=True, wide=True),
     Column("MESSAGE", wide=True),
 )
 
@@ -37,11 +38,11 @@ def command(client: Client, name: str | None, output: Output) -> None:
     """The addresses of Services, and who holds each.
 
     NAME is NAMESPACE/NAME, or a NAME in any namespace. SOURCE is the class or pool they come from, HOLDER the node
-    that should answer for an address, HERE what this node does with it: holding, probing (asks whether somebody else
-    has it), conflict (somebody else has it), standby (takes over when the holder dies), waiting (takes over once it has
-    been back long enough), leaving (answers until another node does), silent (may hold it, but cannot announce it),
-    none (may not hold it). REASON is why nobody has an address, or why this node does not answer for one that it
-    should.
+    that should answer for an address, or the BGP peers that hear of it from this node, HERE what this node does with
+    it: holding, advertised (to BGP peers), probing (asks whether somebody else has it), conflict (somebody else has
+    it), standby (takes over when the holder dies), waiting (takes over once it has been back long enough), leaving
+    (answers until another node does), silent (may hold it, but cannot announce it), none (may not hold it). REASON is
+    why nobody has an address, or why this node does not answer for one that it should.
     """
     output.show(lambda: _fetch(client, name), draw, "No Service of type LoadBalancer is known.")
 
@@ -64,21 +65,24 @@ def _rows(service: Any, wide: bool) -> Iterator[Sequence[str]]:
     name = f"{service['namespace']}/{service['name']}"
     source = service["source"] if wide else service["source"].rpartition(" ")[2]
     ports = ",".join(service["ports"])
+    peers = ",".join(service["peers"])
     for slot in service["addresses"] or [_NO_SLOT]:
+        holder = slot["holder"] or (peers if slot["address"] else "")
         yield (
             name,
             source,
             slot["address"] or "",
-            slot["holder"] or "",
+            holder,
             slot["state"] if slot["address"] else "",
-            slot["reason"] or ("" if slot["holder"] else service["reason"]),
+            slot["reason"] or ("" if holder else service["reason"]),
             str(slot["slot"]),
             "yes" if slot["pinned"] else "",
             service["policy"],
             ports,
             ",".join(slot["links"]),
             ",".join(slot["order"]),
-            slot["message"] or ("" if slot["holder"] else service["message"]),
+            peers,
+            slot["message"] or ("" if holder else service["message"]),
         )
 
 

@@ -15,7 +15,7 @@ from mlbd.ctl.words import counted, duration, since, told
 from mlbd.model.wording import listed
 
 _LABEL = 11
-#: More nodes than this are lost or drained without their names.
+#: More nodes than this are lost or drained, and more peers without a session, without their names.
 _NAMES = 3
 
 
@@ -64,6 +64,7 @@ def _facts(status: Any) -> list[tuple[str, str]]:
         f"{listed(status['links'])} can announce" if status["links"] else "none can announce; `mlbctl links` tells why"
     )
     drain = [("Drained", _drain(status["drain"], status["holding"]))] if status["drain"] else []
+    peers = [("Peers", _peers(status))] if status["peers"] else []
     return [
         *drain,
         ("Services", f"{status['services']}, announced {status['announced']}"),
@@ -71,6 +72,7 @@ def _facts(status: Any) -> list[tuple[str, str]]:
         ("Pools", str(status["pools"])),
         ("Nodes", _nodes(status)),
         ("Links", links),
+        *peers,
         ("Reflex", _reflex(status["reflex"])),
         *(("State", _directory(directory)) for directory in status["state"]),
     ]
@@ -87,6 +89,12 @@ def _nodes(status: Any) -> str:
         if names := status[word]:
             text += f", {len(names)} {word}: {listed(names, most=_NAMES)}"
     return text
+
+
+def _peers(status: Any) -> str:
+    names = status["unestablished"]
+    lacking = f", {len(names)} not: {listed(names, most=_NAMES)}" if names else ""
+    return f"{status['peers']}, {status['peers'] - len(names)} established{lacking}"
 
 
 def _reflex(reflex: Any) -> str:

@@ -96,6 +96,8 @@ def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:
             asked = "ARP" if vip.address.version == 4 else "neighbor solicitations"
             where = abridged(_with_mac(scene, link) for link in status.links) or "no link"
             return f"{me} holds it now: it answers {asked} on {where}."
+        case VipState.ADVERTISED:
+            return f"{me} announces it to its BGP peers."
         case VipState.PROBING:
             return f"{me} asks whether somebody else has it, before it takes it."
         case VipState.WAITING:

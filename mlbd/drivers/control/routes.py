@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mlbd.model.drain import flaw
 from mlbd.model.explanation import Explanation
-from mlbd.model.status import Event, Move, Status
+from mlbd.model.status import Event, Move, PeerStatus, RouteStatus, Status
 from mlbd.model.summary import summarize
 
 from .access import Access
@@ -48,6 +48,13 @@ class Source(Protocol):
 
     def moves(self) -> Sequence[Move]:
         """What a drain would move now: every address that this node answers for."""
+
+    def routes(self, peer: str | None) -> Sequence[RouteStatus]:
+        """What this node announces over BGP, to the peer of that name or to all."""
+
+    async def reset_peer(self, name: str, soft: bool) -> bool:
+        """End the session with that peer and begin anew. `soft`: keep it, send all routes again and ask for the peer's
+        (RFC 2918). False when there is no such peer."""
 
 
 class NotFound(LookupError):
@@ -129,8 +136,38 @@ async def undrain(source: Source, question: Question) -> Any:
     return source.status().drain
 
 
+def peer(source: Source, question: Question) -> Any:
+    return _peer(source, question.names["name"])
+
+
+def peer_routes(source: Source, question: Question) -> Any:
+    name = question.query.get("peer")
+    if name is not None:
+        _peer(source, name)
+    return source.routes(name)
+
+
+async def reset_peer(source: Source, question: Question) -> Any:
+    """The PeerStatus as it is then."""
+    name = question.names["name"]
+    if not await source.reset_peer(name, soft=question.query.get("soft") == "true"):
+        raise _no_peer(name)
+    return _peer(source, name)
+
+
+def _peer(source: Source, name: str) -> PeerStatus:
+    for candidate in source.status().peers:
+        if candidate.name == name:
+            return candidate
+    raise _no_peer(name)
+
+
+def _no_peer(name: str) -> NotFound:
+    return NotFound(f"cannot find a BGP peer {name}: this node has none of that name; `mlbctl peers` lists all")
+
+
 class Route(NamedTuple):
-    """`{name}` in a path is one segment; `{name*}`, last in a path, is all the rest."""
+    """`{name}` in a path is one segment; `{name*}` is one or more. Of several that fit the first one counts."""
 
     method: str
     path: str
@@ -146,7 +183,10 @@ ROUTES = (
     Route("GET", "/v1/pools", Access.READ, lambda source, question: source.status().pools),
     Route("GET", "/v1/nodes", Access.READ, lambda source, question: source.status().nodes),
     Route("GET", "/v1/links", Access.READ, lambda source, question: source.status().links),
-    Route("GET", "/v1/peers", Access.READ, lambda source, question: ()),
+    Route("GET", "/v1/peers", Access.READ, lambda source, question: source.status().peers),
+    Route("POST", "/v1/peers/{name*}/reset", Access.CHANGE, reset_peer),
+    Route("GET", "/v1/peers/{name*}", Access.READ, peer),
+    Route("GET", "/v1/routes", Access.READ, peer_routes),
     Route("GET", "/v1/problems", Access.READ, lambda source, question: source.status().problems),
     Route("GET", "/v1/events", Access.READ, events),
     Route("GET", "/v1/why/{object*}", Access.READ, why),
