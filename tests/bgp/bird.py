@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from tests.lab import Host, wait_for
@@ -56,12 +56,18 @@ class Bird:
 
     def announce(self, networks: Iterable[str]) -> None:
         """These too."""
+        self.prepared(networks)()
+
+    def prepared(self, networks: Iterable[str]) -> Callable[[], None]:
+        """As announce(), but that only happens when it is called: nothing but the order to read the new file."""
         self._networks |= dict.fromkeys(networks)
-        self._reconfigure()
+        self._write()
+        return self._reconfigure
 
     def withdraw(self, networks: Iterable[str]) -> None:
         for network in networks:
             self._networks.pop(network, None)
+        self._write()
         self._reconfigure()
 
     def say(self, line: str) -> str:
@@ -117,7 +123,6 @@ class Bird:
         self.process.wait(timeout=20)
 
     def _reconfigure(self) -> None:
-        self._write()
         answer = self.say("configure")
         assert "Reconfigur" in answer, answer
 

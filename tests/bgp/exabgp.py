@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -51,20 +52,28 @@ class Exabgp:
 
     def announce(self, networks: Iterable[str]) -> None:
         """These too."""
-        self.say(*(f"announce route {network} next-hop self" for network in networks))
+        self.prepared(networks)()
+
+    def prepared(self, networks: Iterable[str]) -> Callable[[], None]:
+        """As announce(), but that only happens when it is called: the orders are there."""
+        return partial(self._write, _octets("announce", networks))
 
     def withdraw(self, networks: Iterable[str]) -> None:
-        self.say(*(f"withdraw route {network} next-hop self" for network in networks))
+        self._write(_octets("withdraw", networks))
 
-    def say(self, *lines: str) -> None:
-        """Orders of its API, as soon as it takes them."""
-        octets = "".join(f"{line}\n" for line in lines).encode()
+    def _write(self, octets: bytes) -> None:
+        """As soon as it takes them."""
         while octets:
             octets = octets[os.write(self._writer, octets) :]
 
     def _end(self, number: int) -> None:
         self.process.send_signal(number)
         self.process.wait(timeout=20)
+
+
+def _octets(verb: str, networks: Iterable[str]) -> bytes:
+    """Lines of its API."""
+    return "".join(f"{verb} route {network} next-hop self\n" for network in networks).encode()
 
 
 def _configuration(asn: int, router_id: str, peers: Iterable[Peer], pipe: Path) -> Iterator[str]:

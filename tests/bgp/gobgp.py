@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from ipaddress import ip_network
 from typing import Any, Final
 
@@ -49,10 +50,14 @@ class Gobgp:
 
     def announce(self, networks: Iterable[str]) -> None:
         """These too, with `router_id` as next hop. IPv4 alone."""
-        self._tell(_path_of(network, self._next_hop) for network in networks)
+        self.prepared(networks)()
+
+    def prepared(self, networks: Iterable[str]) -> Callable[[], None]:
+        """As announce(), but that only happens when it is called: the messages are there."""
+        return partial(self._tell, b"".join(_stream(_path_of(network, self._next_hop) for network in networks)))
 
     def withdraw(self, networks: Iterable[str]) -> None:
-        self._tell(_path_of(network, self._next_hop) + _WITHDRAWN for network in networks)
+        self._tell(b"".join(_stream(_path_of(network, self._next_hop) + _WITHDRAWN for network in networks)))
 
     def session(self, name: str) -> Session:
         found = self._ask("neighbor", name)
@@ -71,12 +76,12 @@ class Gobgp:
         table = self._ask("global", "rib", "-a", _family(prefix))
         return [_path(entry) for entry in table.get(prefix, ())]
 
-    def _tell(self, paths: Iterable[bytes]) -> None:
+    def _tell(self, messages: bytes) -> None:
         """By gRPC's AddPathStream, many in one message. curl speaks HTTP/2, so no library is needed."""
         headers = (part for header in _GRPC for part in ("--header", header))
         options = ("--silent", "--show-error", "--http2-prior-knowledge", "--data-binary", "@-")
         line = self.host.inside("curl", *options, *headers, "--dump-header", "-", _STREAM)
-        told = subprocess.run(line, input=b"".join(_stream(paths)), capture_output=True, check=True, timeout=60).stdout
+        told = subprocess.run(line, input=messages, capture_output=True, check=True, timeout=60).stdout
         assert b"grpc-status: 0" in told, told
 
     def _last_notification(self, name: str) -> str:

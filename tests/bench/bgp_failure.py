@@ -1,0 +1,79 @@
+"""A node that announces an address is frozen, or cut off: how long its router's kernel still forwards to it."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import socket
+import statistics
+import struct
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+from typing import Final
+
+from tests.bgp.peer import fib
+from tests.lab import Host, wait_for
+
+from .bgp import LINK, NODE, Uplink, bird, prefixes, uplink
+from .report import Row, Section
+
+TRIALS = 7
+#: Seconds between two packets of BFD: what happens comes at any time of it.
+PHASE = 0.05
+SHARE = 1.1
+(PREFIX,) = prefixes(1)
+#: linux/rtnetlink.h
+_GROUP_IPV4_ROUTES: Final = 0x40
+_RTM_DELROUTE: Final = 25
+
+FAULTS: Final[dict[str, tuple[Callable[[Host], object], Callable[[Host], object]]]] = {
+    "frozen": (Host.freeze, Host.thaw),
+    "cut off": (lambda node: node.links[LINK].unplug(), lambda node: node.links[LINK].plug()),
+}
+
+
+def measure() -> Section:
+    with uplink(bfd=True) as place:
+        rival = bird(place.node, bfd=True)
+        rival.announce([PREFIX])
+        theirs = {name: [*_times(place, *fault)] for name, fault in FAULTS.items()}
+    rows = [Row(f"{name}, BIRD", "ms", statistics.median(times)) for name, times in theirs.items()]
+    return Section(f"BFD 3 x 50 ms: a node is lost, until its router's kernel has dropped it, p50 of {TRIALS}", rows)
+
+
+def _times(place: Uplink, strike: Callable[[Host], object], mend: Callable[[Host], object]) -> Iterator[float]:
+    """Milliseconds from before the fault until the route is gone."""
+    for _ in range(TRIALS):
+        wait_for(lambda: _is_well(place), 60, "a session with BFD and its route")
+        time.sleep(random.uniform(0.5, 0.5 + PHASE))
+        with _route_changes(place.router.host) as changes:
+            began = time.monotonic()
+            strike(place.node)
+            _wait_for_end(changes)
+            yield 1000 * (time.monotonic() - began)
+        mend(place.node)
+
+
+def _is_well(place: Uplink) -> bool:
+    return place.router.session(NODE).bfd == "up" and fib(place.router.host) == {PREFIX: {NODE}}
+
+
+@contextlib.contextmanager
+def _route_changes(host: Host) -> Iterator[socket.socket]:
+    with host.enter():
+        netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    with netlink:
+        netlink.bind((0, _GROUP_IPV4_ROUTES))
+        netlink.settimeout(30)
+        yield netlink
+
+
+def _wait_for_end(changes: socket.socket) -> None:
+    """Of the route: a message is a header of 16 octets and a struct rtmsg of 12, then attributes."""
+    address = ip_network(PREFIX).network_address.packed
+    while True:
+        octets = changes.recv(1 << 16)
+        (kind,) = struct.unpack_from("=H", octets, 4)
+        if kind == _RTM_DELROUTE and address in octets[28:]:
+            return

@@ -1,0 +1,72 @@
+"""Ten thousand routes into a router's table: when a session begins, and into one that is there.
+
+Each announcer is handed its routes as its users do it: GoBGP by gRPC, BIRD by its configuration, ExaBGP and mlbd's
+speaker, which runs alone here, by a pipe. The clock of the second figure starts when they are told, in whatever form
+they want it.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.lab import Host
+
+from .bgp import MANY, RIVALS, Announcer, Uplink, prefixes, uplink
+from .report import Row, Section
+
+TRIALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Medians, in milliseconds."""
+
+    opening: float
+    live: float
+
+
+def measure() -> Section:
+    theirs = {name: _times(make) for name, make in RIVALS.items()}
+    rows = [Row(f"{name}, Established to all", "ms", times.opening) for name, times in theirs.items()]
+    rows += [Row(f"{name}, all added live", "ms", times.live) for name, times in theirs.items()]
+    return Section(f"{MANY:,} routes into FRR's table, p50 of {TRIALS}", rows)
+
+
+def _times(make: Callable[[Host], Announcer]) -> Times:
+    with uplink() as place:
+        place.hold_back()
+        announcer = make(place.node)
+        announcer.announce(prefixes(MANY))
+        opening = [_open(place) for _ in range(TRIALS)]
+        place.let_in()
+        place.when(True, MANY)
+        live = [_add(place, announcer) for _ in range(TRIALS)]
+    return Times(*(1000 * statistics.median(times) for times in (opening, live)))
+
+
+def _open(place: Uplink) -> float:
+    """Seconds from Established until all are there; afterwards there is no session."""
+    place.let_in()
+    began = _when_established(place)
+    seconds = place.when(True, MANY) - began
+    place.hold_back()
+    place.when(False, 0)
+    return seconds
+
+
+def _when_established(place: Uplink) -> float:
+    while not place.table()[0]:
+        time.sleep(0.0005)
+    return time.monotonic()
+
+
+def _add(place: Uplink, announcer: Announcer) -> float:
+    announcer.withdraw(prefixes(MANY))
+    place.when(True, 0)
+    announce = announcer.prepared(prefixes(MANY))
+    began = time.monotonic()
+    announce()
+    return place.when(True, MANY) - began
