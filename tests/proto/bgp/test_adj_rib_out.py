@@ -35,6 +35,7 @@ INTERNAL = replace(EXTERNAL, internal=True)
 EXTENDED = replace(EXTERNAL, extended_next_hop=frozenset({Family.IPV4}))
 TWO_OCTETS = Negotiated(4200000000, internal=False, families=BOTH, four_octet_as=False)
 
+IPV4, IPV6 = "198.51.100.1/32", "2001:db8:1::1/128"
 PREFIXES: Sequence[Prefix] = [
     *(ip_network(f"198.51.100.{n}/32") for n in range(12)),
     *(ip_network(text) for text in ("198.51.100.0/24", "203.0.113.0/25", "10.0.0.0/8", "0.0.0.0/0")),
@@ -104,7 +105,7 @@ def test_the_peer_has_what_was_set_and_was_told_in_the_fewest_messages(
         before = after
 
 
-@given(sessions, st.lists(routes, min_size=1, max_size=4), st.integers(130, 200))
+@given(sessions, st.lists(routes, min_size=1, max_size=4), st.integers(150, 220))
 def test_no_message_is_longer_than_agreed(session: Session, sequence: list[Routes], longest: int) -> None:
     negotiated, path = session
     rib, receiver = AdjRibOut(replace(negotiated, longest_sent=longest), path), Receiver(longest)
@@ -149,6 +150,33 @@ def test_ten_thousand_routes(longest: int, announcements: int, withdrawals: int)
     assert len(rib.set({})) == ceil(10_000 / (room // 5)) == withdrawals
 
 
+def test_a_peer_without_multiprotocol_extensions_hears_of_none() -> None:
+    rib = AdjRibOut(replace(EXTERNAL, families=frozenset({Family.IPV4})), OVER_IPV4)
+    (told,), (taken_back,) = rib.set({ip_network(IPV4): Attributes()}), rib.set({})
+    assert told[19:] == bytes.fromhex("0000 0014 40010100 40020602010000fc00 400304c000020b 20c6336401")
+    assert taken_back[19:] == bytes.fromhex("0005 20c6336401 0000")
+
+
+def test_one_change_among_many_hashes_few_prefixes() -> None:
+    """What would take longest, ten thousand times for each peer."""
+    hashed = 0
+
+    class Counted(IPv4Network):
+        def __hash__(self) -> int:
+            nonlocal hashed
+            hashed += 1
+            return super().__hash__()
+
+    prefixes: list[Prefix] = [Counted((n, 32)) for n in range(1000)]
+    before = dict.fromkeys(prefixes, Attributes())
+    after = before | {prefixes[500]: Attributes(communities=(1,))}
+    rib = AdjRibOut(EXTERNAL, OVER_IPV4)
+    rib.set(before)
+    hashed = 0
+    assert len(rib.set(after)) == 1
+    assert hashed < 10
+
+
 def test_an_aggregate_is_there_before_its_parts_go() -> None:
     """Make before break: the order in which a router hears of them."""
     rib, receiver = AdjRibOut(EXTERNAL, OVER_IPV4), Receiver()
@@ -164,9 +192,6 @@ def route_of(negotiated: Negotiated, path: Path, prefix: str) -> Route:
     receiver = Receiver()
     receiver.receive(AdjRibOut(negotiated, path).set({ip_network(prefix): Attributes()}))
     return receiver.table[ip_network(prefix)]
-
-
-IPV4, IPV6 = "198.51.100.1/32", "2001:db8:1::1/128"
 
 
 @pytest.mark.parametrize(
