@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from . import packing
 from .family_encoder import FamilyEncoder, NextHop, encoders
@@ -19,6 +20,8 @@ from .negotiated import Negotiated
 from .neighbor import Path
 from .nlri import family_of
 from .numbers import Family
+
+_NAMES: Final = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 Routes = Mapping[Prefix, Attributes]
 _Change = tuple[Prefix, Attributes | None, Attributes | None]
@@ -36,6 +39,7 @@ class AdjRibOut:
         self._encoders = encoders(negotiated, path)
         self._routes: Routes = {}
         self._announced = 0
+        self._left_out: Mapping[str, int] | None = {}
         self.next_hops: Mapping[Family, NextHop] = {f: encoder.next_hop for f, encoder in self._encoders.items()}
 
     def __len__(self) -> int:
@@ -46,7 +50,7 @@ class AdjRibOut:
         """The UPDATEs after which the peer has exactly `routes`, but for those that left_out() names."""
         if routes is self._routes:
             return []
-        before, self._routes = self._routes, routes
+        before, self._routes, self._left_out = self._routes, routes, None
         batches = self._batches()
         for prefix, old, new in _changes(before, routes):
             batches[prefix.version].add(prefix, old, new)
@@ -63,14 +67,10 @@ class AdjRibOut:
 
     def left_out(self) -> Mapping[str, int]:
         """How many routes cannot be announced, by the reason in words."""
-        if self._announced == len(self._routes):
-            return {}
-        reasons: Counter[str] = Counter()
-        batches = self._batches()
-        for prefix, attributes in self._routes.items():
-            if batches[prefix.version].encode(attributes) is None:
-                reasons[self._reason(family_of(prefix))] += 1
-        return reasons
+        if self._left_out is None:
+            complete = self._announced == len(self._routes)
+            self._left_out = {} if complete else self._count_left_out()
+        return self._left_out
 
     def end_of_rib(self, family: Family) -> bytes:
         return packing.end_of_rib(family)
@@ -78,12 +78,18 @@ class AdjRibOut:
     def _batches(self) -> dict[int, _Batch]:
         return {4: _Batch(self._encoders.get(Family.IPV4)), 6: _Batch(self._encoders.get(Family.IPV6))}
 
+    def _count_left_out(self) -> Mapping[str, int]:
+        batches = self._batches()
+        found = (p for p, attributes in self._routes.items() if batches[p.version].encode(attributes) is None)
+        return Counter(self._reason(family_of(prefix)) for prefix in found)
+
     def _reason(self, family: Family) -> str:
+        name = _NAMES[family]
         if family not in self._families:
-            return f"the peer does not take {family.name} routes"
+            return f"the peer does not take {name} routes"
         if family not in self._encoders:
-            return f"this end has no address to be the next hop of {family.name} routes"
-        return f"the communities of {family.name} routes are more than a message can hold"
+            return f"this end has no address to be the next hop of {name} routes"
+        return f"the communities of {name} routes are more than a message can hold"
 
 
 def _changes(before: Routes, after: Routes) -> Iterator[_Change]:

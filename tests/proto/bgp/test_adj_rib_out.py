@@ -234,9 +234,9 @@ def test_as_paths(negotiated: Negotiated, as_path: str, as4_path: str) -> None:
 @pytest.mark.parametrize(
     ("negotiated", "path", "prefix", "reason"),
     [
-        (EXTERNAL, OVER_IPV4, IPV6, "this end has no address to be the next hop of IPV6 routes"),
-        (EXTERNAL, UNNUMBERED, IPV4, "this end has no address to be the next hop of IPV4 routes"),
-        (replace(EXTERNAL, families=frozenset({Family.IPV4})), DUAL_STACK, IPV6, "the peer does not take IPV6 routes"),
+        (EXTERNAL, OVER_IPV4, IPV6, "this end has no address to be the next hop of IPv6 routes"),
+        (EXTERNAL, UNNUMBERED, IPV4, "this end has no address to be the next hop of IPv4 routes"),
+        (replace(EXTERNAL, families=frozenset({Family.IPV4})), DUAL_STACK, IPV6, "the peer does not take IPv6 routes"),
     ],
 )
 def test_what_cannot_be_announced_is_left_out_and_named(
@@ -259,7 +259,7 @@ def test_too_many_communities_for_a_message_withdraw_the_route() -> None:
         assert sum(rib.left_out().values()) == left_out and len(rib) == len(wanted) - left_out
     rib.set(dict.fromkeys(prefixes, Attributes(communities=tuple(range(1100)))))
     assert set(rib.left_out()) == {
-        f"the communities of {name} routes are more than a message can hold" for name in ("IPV4", "IPV6")
+        f"the communities of {name} routes are more than a message can hold" for name in ("IPv4", "IPv6")
     }
 
 
