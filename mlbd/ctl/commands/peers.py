@@ -44,7 +44,7 @@ NONE = "No BGP session is asked of this node: put a BGPPeer that selects it into
 @click.option("--soft", is_flag=True, help="Keep the session: all routes are sent again and asked for.")
 @click.pass_obj
 def reset(client: Client, name: str, soft: bool) -> None:
-    """End the BGP session with a peer and begin anew.
+    """End the session with a peer and begin anew.
 
     The peer forgets the routes of this node meanwhile, unless --soft is given. For root and the admin group of
     mlbd.yaml.
