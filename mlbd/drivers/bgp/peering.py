@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from mlbd.proto.bgp.messages import Address, Prefix
 from mlbd.proto.bgp.neighbor import Neighbor, Remote
+from mlbd.proto.bgp.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PeeringStatus:
     last connection, None, 0 and False before the first. `session` is None for a network itself: those who came from it
     are listed as NAME/ADDRESS."""
 
-    session: Any
+    session: Snapshot | None
     refusal: str = ""
     remote: Address | None = None
     local: Address | None = None

@@ -18,8 +18,8 @@ _AT_ONCE: Final = 16 << 10
 
 
 class Stream:
-    """`on_data` is called with what came, `on_sent` when the kernel took what had to wait, `on_end` once, with why in
-    words, when the connection ended without close()."""
+    """`on_data` is called with what came, `on_sent` when the kernel took of what had to wait, `on_end` once, with why
+    in words, when the connection ended without close()."""
 
     def __init__(
         self,
@@ -41,11 +41,13 @@ class Stream:
         """Octets that the kernel has not taken yet."""
         return len(self._waiting)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> bool:
+        """Whether the kernel took any of it at once."""
         first = not self._waiting
         self._waiting += data
         if first:
             self._write()
+        return first and self.pending < len(data)
 
     def close(self) -> None:
         """No callback comes any more. What was sent is still delivered, as far as the peer reads it within LINGER."""
@@ -61,13 +63,13 @@ class Stream:
         except BlockingIOError:
             return
         except OSError as error:
-            self._broken = self._broken or f"the connection broke: {error.strerror}"
+            self._broken = self._broken or str(error.strerror)
             data = b""
         if data:
             self._on_data(data)
             return
         self._end()
-        self._on_end(self._broken or "the peer closed the connection")
+        self._on_end(self._broken or "the peer closed it")
 
     def _write(self) -> None:
         try:
@@ -78,7 +80,7 @@ class Stream:
             pass
         except OSError as error:
             # The end itself is read: the peer may have said why before.
-            self._broken = f"the connection broke: {error.strerror}"
+            self._broken = str(error.strerror)
             self._waiting.clear()
         self._reactor.when_writable(self._socket, self._continue if self._waiting else None)
 

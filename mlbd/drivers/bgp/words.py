@@ -63,19 +63,19 @@ def deaf(port: int, error: OSError) -> str:
 
 
 def failure(peering: Peering, remote: Address, near: bool, error: OSError) -> str:
-    """Why an attempt to connect failed. `near`: the peer is on a subnet of this host."""
-    whom = f"cannot connect to {remote} port {peering.port}"
+    """Why an attempt to connect failed, to follow "cannot connect: ". `near`: the peer is on a subnet of this host."""
+    whom = f"{remote} port {peering.port}"
     match error.errno:
         case errno.ECONNREFUSED:
-            return f"{whom}: it refuses: check that its BGP daemon runs and knows this node as a neighbor"
+            return f"{whom} refuses: check that its BGP daemon runs and knows this node as a neighbor"
         case errno.ETIMEDOUT:
-            return f"{whom}: no answer: check {_suspects(peering, near)}"
+            return f"{whom} does not answer: check {_suspects(peering, near)}"
         case errno.EHOSTUNREACH if near:
-            return f"{whom}: nobody there has this address: check that the peer is up, its address and the cable"
+            return f"nobody on the link has the address {remote}: check that the peer is up, its address and the cable"
         case errno.EHOSTUNREACH | errno.ENETUNREACH:
-            return f"{whom}: there is no way to it: check {_suspects(peering, near)}"
+            return f"there is no way to {remote}: check {_suspects(peering, near)}"
         case errno.EADDRNOTAVAIL:
-            return f"{whom}: this host has no IPv{peering.version} address to speak from: add one"
+            return f"this host has no IPv{peering.version} address to speak to {remote} from: add one"
     return f"{whom}: {_reason(error)}"
 
 
