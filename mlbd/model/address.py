@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, summarize_address_range
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+    summarize_address_range,
+)
 
 from .wording import shown
 
@@ -92,3 +100,21 @@ def parse_address(text: str) -> IPAddress:
     if isinstance(address, IPv6Address) and address.scope_id:
         raise ValueError(f"{shown(text)} has a zone, which means nothing on another host")
     return address
+
+
+def parse_network(text: str) -> IPNetwork:
+    """`address/length`. Raises ValueError that quotes the text, cut when long, also when bits beyond the length are
+    set: they say that an address was meant."""
+    try:
+        return ip_network(text)
+    except ValueError as problem:
+        why = "has host bits set" if "host bits" in str(problem) else "is not a network"
+        raise ValueError(f"{shown(text)} {why}") from None
+
+
+def covering(address: IPAddress, length: int) -> IPNetwork:
+    """The network of this prefix length that the address is in."""
+    mask = -1 << (address.max_prefixlen - length)
+    if isinstance(address, IPv4Address):
+        return IPv4Network((int(address) & mask, length))
+    return IPv6Network((int(address) & mask, length))

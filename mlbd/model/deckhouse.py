@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .address import AddressRange, IPAddress
+from .address import AddressRange, IPAddress, IPNetwork
+from .metallb import PLAIN, PeerExtras
 from .reference import Key
 
 #: How many addresses (a family) a Service wants; default 1.
@@ -20,6 +21,9 @@ CLASS = "network.deckhouse.io/metal-load-balancer-class"
 CLASS_CONDITION = "network.deckhouse.io/load-balancer-class"
 #: A MetalLoadBalancerPool (BGP), before metallb.io/address-pool.
 POOL = "network.deckhouse.io/load-balancer-pool"
+
+#: A Secret without this label, whatever its value, is not read for a peer.
+PASSWORD_LABEL = "network.deckhouse.io/metallb-bgp-password"
 
 #: As Reference.kind names the class below.
 CLASS_KIND = "MetalLoadBalancerClass"
@@ -48,18 +52,21 @@ class MetalLoadBalancerPool:
 
 @dataclass(frozen=True, slots=True)
 class MetalLoadBalancerBGPPeer:
-    """Hold time in seconds; `source_addresses` by node name; `bfd` intervals in milliseconds."""
+    """Exactly one of `address` and `network` (whoever connects from it). Hold time in seconds; `source_addresses` by
+    node name; `bfd` intervals in milliseconds."""
 
     key: Key
     my_asn: int
     asn: int
-    address: IPAddress
+    address: IPAddress | None = None
+    network: IPNetwork | None = None
     port: int = 179
     router_id: IPAddress | None = None
     hold_time: float | None = None
     password_secret: Key | None = None
     source_addresses: Mapping[str, IPAddress] = field(default_factory=dict)
     bfd: Mapping[str, int | bool] | None = None
+    extras: PeerExtras = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""What should be: the answer of the plan, the same on every node but for the claims, which are one node's own part."""
+"""What should be: the answer of the plan, the same on every node but for the claims and what is said over BGP: these
+are one node's own part."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .address import IPAddress
+from .address import IPAddress, IPNetwork
 from .core import Port
 from .peering import Peer, Routes
 from .reference import Key, Reference
@@ -32,11 +33,24 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class OverBgp:
+    """What BGP makes of a Service. `nodes` says of every known node whether it announces it: None is yes. `heard` are
+    the prefixes that stand for its addresses, by the names of the peers of this node that hear them. `refusal` is why
+    no node announces it."""
+
+    nodes: Mapping[str, Refusal | None]
+    heard: Mapping[str, tuple[IPNetwork, ...]] = field(default_factory=dict)
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePlan:
     """What becomes of one Service of type LoadBalancer.
 
     `source` is the class or pool that its addresses come from. `nodes` says of every known node whether it may hold
-    them: None is yes. `refusal` is why nobody announces it, although it may have addresses.
+    them, or, of a Service that BGP alone announces, whether it announces them: None is yes. `refusal` is why nobody
+    announces it, although it may have addresses. `bgp` is None where nothing advertises its pool over BGP, and
+    `layer2` says whether anything does at layer 2.
     """
 
     key: Key
@@ -44,11 +58,14 @@ class ServicePlan:
     slots: tuple[Slot, ...] = ()
     nodes: Mapping[str, Refusal | None] = field(default_factory=dict)
     refusal: Refusal | None = None
+    bgp: OverBgp | None = None
+    layer2: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Vip:
-    """One public address, whoever holds it: `order` is who may, best first; `ports` are those of all its Services."""
+    """One public address, whoever holds it: `order` is who may, best first, and empty for an address that only BGP
+    announces; `ports` are those of all its Services."""
 
     address: IPAddress
     services: tuple[Key, ...]

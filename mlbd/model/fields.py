@@ -14,7 +14,7 @@ from itertools import pairwise
 from sys import intern
 from typing import Any, TypeVar
 
-from .address import AddressRange, IPAddress, parse_address, parse_range
+from .address import AddressRange, IPAddress, IPNetwork, parse_address, parse_network, parse_range
 from .wording import closest, described, how_to_write_text, kind_of, listed, shown, shown_key
 
 Default = TypeVar("Default")
@@ -158,6 +158,16 @@ class Fields:
             return parse_address(text)
         except ValueError as problem:
             raise self.invalid(name, f"{problem}: write one like 192.0.2.1 or 2001:db8::1") from None
+
+    def address_or_network(self, name: str) -> tuple[IPAddress | None, IPNetwork | None]:
+        """The one that is written, a network with its prefix length."""
+        text = self.text(name)
+        if "/" not in text:
+            return self.address(name), None
+        try:
+            return None, parse_network(text)
+        except ValueError as problem:
+            raise self.invalid(name, f"{problem}: write a prefix like 192.0.2.0/24 or 2001:db8::/64") from None
 
     def router_id(self, name: str) -> IPAddress | None:
         """Four octets, written as an IPv4 address (RFC 4271 section 4.2)."""

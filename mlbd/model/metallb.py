@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from .address import AddressRange, IPAddress
+from .address import AddressRange, IPAddress, IPNetwork
 from .reference import Key
 from .selector import LabelSelector
 
@@ -77,9 +77,33 @@ class DynamicASN(StrEnum):
     EXTERNAL = "external"
 
 
+class Role(StrEnum):
+    """What this node is to the peer (RFC 9234)."""
+
+    CUSTOMER = "customer"
+    PROVIDER = "provider"
+    PEER = "peer"
+    RS = "rs"
+    RS_CLIENT = "rs-client"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerExtras:
+    """What annotations `mlbd.io/...` say of a peer, for which neither MetalLB nor Deckhouse has a field. `ttl_security`
+    counts hops, 0 is none (RFC 5082)."""
+
+    passive: bool = False
+    ttl_security: int = 0
+    role: Role | None = None
+
+
+PLAIN = PeerExtras()
+
+
 @dataclass(frozen=True, slots=True)
 class BGPPeer:
-    """Times in seconds, None where unset. Exactly one of `asn` and `dynamic_asn`, of `address` and `interface`."""
+    """Times in seconds, None where unset. Exactly one of `asn` and `dynamic_asn`, of `address`, `network` (whoever
+    connects from it) and `interface`."""
 
     key: Key
     my_asn: int
@@ -87,6 +111,7 @@ class BGPPeer:
     dynamic_asn: DynamicASN | None = None
     local_asn: int | None = None
     address: IPAddress | None = None
+    network: IPNetwork | None = None
     interface: str = ""
     source_address: IPAddress | None = None
     port: int = 179
@@ -103,6 +128,7 @@ class BGPPeer:
     vrf: str = ""
     disable_mp: bool = False
     dual_stack_address_family: bool = False
+    extras: PeerExtras = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

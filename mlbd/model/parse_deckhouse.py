@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from .address import IPAddress
-from .community import WELL_KNOWN, parse_community
+from .community import NO_COMMUNITY, WELL_KNOWN, parse_community
 from .deckhouse import (
     MetalLoadBalancerBGPPeer,
     MetalLoadBalancerClass,
@@ -16,7 +16,7 @@ from .deckhouse import (
 )
 from .fields import UINT32_MAX, Fields
 from .parse_core import created, parse_key
-from .parse_metallb import hold_time
+from .parse_metallb import hold_time, parse_extras
 from .reference import Key
 from .wording import shown
 
@@ -57,21 +57,23 @@ def parse_pool(manifest: Fields) -> MetalLoadBalancerPool:
 
 
 def parse_peer(manifest: Fields) -> MetalLoadBalancerBGPPeer:
-    spec = manifest.child("spec")
+    metadata, spec = manifest.metadata(), manifest.child("spec")
     spec.require("peerAddress", "peerASN", "myASN")
-    address = spec.address("peerAddress")
-    assert address is not None  # required above
+    address, network = spec.address_or_network("peerAddress")
+    my_asn, asn = spec.integer("myASN", 1, UINT32_MAX, 0), spec.integer("peerASN", 1, UINT32_MAX, 0)
     return MetalLoadBalancerBGPPeer(
-        key=parse_key(manifest.metadata(), namespaced=False),
-        my_asn=spec.integer("myASN", 1, UINT32_MAX, 0),
-        asn=spec.integer("peerASN", 1, UINT32_MAX, 0),
+        key=parse_key(metadata, namespaced=False),
+        my_asn=my_asn,
+        asn=asn,
         address=address,
+        network=network,
         port=spec.integer("peerPort", 1, 65535, 179),
         router_id=spec.router_id("routerID"),
         hold_time=hold_time(spec),
         password_secret=_secret(spec),
         source_addresses=_source_addresses(spec),
         bfd=_bfd(spec),
+        extras=parse_extras(metadata, external=asn != my_asn),
     )
 
 
@@ -139,9 +141,9 @@ def _advertisement(fields: Fields) -> PoolAdvertisement:
 
 
 def _check_community(bgp: Fields, name: str, text: str) -> None:
-    if text in WELL_KNOWN:
+    if text in WELL_KNOWN or text == NO_COMMUNITY:
         return
     try:
         parse_community(text)
     except ValueError as problem:
-        raise bgp.invalid(name, f"{problem}, or one of {', '.join(WELL_KNOWN)}") from None
+        raise bgp.invalid(name, f"{problem}, or one of {', '.join((*WELL_KNOWN, NO_COMMUNITY))}") from None

@@ -3,10 +3,11 @@ objects must agree on (overlapping pools, names that refer to nothing) is for th
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from .community import NotCommunity, parse_community
-from .fields import UINT32_MAX, Fields
+from .fields import UINT32_MAX, Fields, Invalid
 from .metallb import (
     BFDProfile,
     BGPAdvertisement,
@@ -15,14 +16,18 @@ from .metallb import (
     DynamicASN,
     IPAddressPool,
     L2Advertisement,
+    PeerExtras,
     PreferredNodes,
+    Role,
     ServiceAllocation,
 )
 from .parse_core import created, parse_key
 from .reference import Key
 from .selector import LabelSelector, parse_selector, parse_selectors
+from .wording import listed, shown, shown_key
 
 _INT32 = (-(1 << 31), (1 << 31) - 1)
+_HOPS = re.compile(r"[0-9]{1,3}")
 
 
 def parse_address_pool(manifest: Fields) -> IPAddressPool:
@@ -115,9 +120,10 @@ def parse_bgp_peer(manifest: Fields) -> BGPPeer:
     spec = manifest.child("spec")
     spec.require_one("peerASN", "dynamicASN")
     spec.require_one("peerAddress", "interface")
+    dynamic = spec.choice("dynamicASN", DynamicASN.INTERNAL) if spec.has("dynamicASN") else None
     return replace(
-        _common_peer(manifest, spec, lowest_port=1),
-        dynamic_asn=spec.choice("dynamicASN", DynamicASN.INTERNAL) if spec.has("dynamicASN") else None,
+        _common_peer(manifest, spec, lowest_port=1, dynamic=dynamic),
+        dynamic_asn=dynamic,
         local_asn=spec.integer("localASN", 1, UINT32_MAX, None),
         interface=spec.text("interface"),
         connect_time=_connect_time(spec),
@@ -135,15 +141,19 @@ def parse_bgp_peer_v1beta1(manifest: Fields) -> BGPPeer:
     return _common_peer(manifest, spec, lowest_port=0)
 
 
-def _common_peer(manifest: Fields, spec: Fields, lowest_port: int) -> BGPPeer:
+def _common_peer(manifest: Fields, spec: Fields, lowest_port: int, dynamic: DynamicASN | None = None) -> BGPPeer:
     """The fields that both versions have. In v1beta1 port 0 stands for the default one."""
     spec.require("myASN")
+    metadata = manifest.metadata()
     hold, keepalive = _timers(spec)
+    address, network = spec.address_or_network("peerAddress")
+    my_asn, asn = spec.integer("myASN", 1, UINT32_MAX, 0), spec.integer("peerASN", 1, UINT32_MAX, None)
     peer = BGPPeer(
-        key=parse_key(manifest.metadata(), namespaced=True),
-        my_asn=spec.integer("myASN", 1, UINT32_MAX, 0),
-        asn=spec.integer("peerASN", 1, UINT32_MAX, None),
-        address=spec.address("peerAddress"),
+        key=parse_key(metadata, namespaced=True),
+        my_asn=my_asn,
+        asn=asn,
+        address=address,
+        network=network,
         source_address=spec.address("sourceAddress"),
         port=spec.integer("peerPort", lowest_port, 16384, 179) or 179,
         hold_time=hold,
@@ -153,10 +163,60 @@ def _common_peer(manifest: Fields, spec: Fields, lowest_port: int) -> BGPPeer:
         password=spec.secret("password"),
         bfd_profile=spec.text("bfdProfile"),
         ebgp_multi_hop=spec.boolean("ebgpMultiHop", False),
+        extras=parse_extras(metadata, external=asn != my_asn and dynamic is not DynamicASN.INTERNAL),
     )
     if peer.ebgp_multi_hop and peer.asn == peer.my_asn:
         raise spec.invalid("ebgpMultiHop", f"is true, but {peer.asn} is our own ASN: write false for an iBGP peer")
     return peer
+
+
+_EXTRAS = ("mlbd.io/passive", "mlbd.io/ttl-security", "mlbd.io/role")
+
+
+def parse_extras(metadata: Fields, external: bool) -> PeerExtras:
+    """Raises Invalid also for an annotation of ours that there is not: a slip would leave a session unprotected."""
+    notes = metadata.mapping("annotations")
+    for name in notes:
+        if name.startswith("mlbd.io/") and name not in _EXTRAS:
+            problem = f"there is no such annotation: write {listed(_EXTRAS, 'or')}"
+            raise metadata.invalid(f"annotations[{shown_key(name)}]", problem)
+    passive, hops, role = (_Note(metadata, name, notes.get(name)) for name in _EXTRAS)
+    if role.text is not None and not external:
+        raise role.invalid("is given for an iBGP peer: roles are between autonomous systems, take it out")
+    return PeerExtras(passive.boolean(), hops.hops(), role.role())
+
+
+class _Note:
+    """One of the annotations; `text` None when it is not there."""
+
+    def __init__(self, metadata: Fields, name: str, text: str | None) -> None:
+        self._metadata = metadata
+        self._name = name
+        self.text = text
+
+    def invalid(self, problem: str) -> Invalid:
+        return self._metadata.invalid(f"annotations[{self._name}]", problem)
+
+    def boolean(self) -> bool:
+        if self.text not in (None, "true", "false"):
+            raise self.invalid(f'is {shown(self.text)}: write "true" or "false"')
+        return self.text == "true"
+
+    def hops(self) -> int:
+        """RFC 5082 counts them: 1 is a neighbor on the same link."""
+        if self.text is None:
+            return 0
+        if not _HOPS.fullmatch(self.text) or not 1 <= int(self.text) <= 254:
+            raise self.invalid(f'is {shown(self.text)}: write a number of hops from "1" to "254"')
+        return int(self.text)
+
+    def role(self) -> Role | None:
+        if self.text is None:
+            return None
+        try:
+            return Role(self.text)
+        except ValueError:
+            raise self.invalid(f"is {shown(self.text)}: write {listed(Role, 'or')}") from None
 
 
 def _timers(spec: Fields) -> tuple[float | None, float | None]:

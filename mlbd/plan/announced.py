@@ -50,8 +50,8 @@ class Announcer:
         vips, claims = {}, {}
         for address, sharers in _tenants(decisions).items():
             order: tuple[str, ...] = ()
-            leader, slot = next((pair for pair in sharers if pair[0].plan.refusal is None), sharers[0])
-            if leader.plan.refusal is None:
+            leader, slot = next((pair for pair in sharers if pair[0].eligible), sharers[0])
+            if leader.eligible:
                 placed = self._place(leader, placed)
                 order = placed.orders[slot.index]
                 if self._node in leader.eligible:
@@ -95,7 +95,7 @@ def _links(sharers: Iterable[Tenancy], node: str) -> frozenset[str] | None:
     """The links of all Services of an address; one that wants every link decides."""
     links: frozenset[str] = frozenset()
     for each, _ in sharers:
-        if each.plan.refusal is None and each.cover is not None and node in each.cover.interfaces:
+        if node in each.eligible and each.cover is not None and node in each.cover.interfaces:
             mine = each.cover.interfaces[node]
             if mine is None:
                 return None

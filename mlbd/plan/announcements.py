@@ -111,12 +111,9 @@ class PoolCoverages:
         self,
         pools: Mapping[str, IPAddressPool],
         advertisements: Iterable[L2Advertisement],
-        over_bgp: Iterable[str],
         nodes: Iterable[Node],
     ) -> None:
-        """`over_bgp`: the pools that BGPAdvertisements select."""
         self._nodes = list(nodes)
-        self._over_bgp = frozenset(over_bgp)
         attachments = [attach(advertisement, self._nodes) for advertisement in advertisements]
         self._attached = {
             name: [each for each in attachments if selects_pool(each.advertisement, name, pool.labels)]
@@ -124,13 +121,18 @@ class PoolCoverages:
         }
         self._covers: dict[tuple[str, tuple[Key, ...]], Coverage] = {}
 
+    def __contains__(self, pool: str) -> bool:
+        """Whether anything advertises it."""
+        return bool(self._attached.get(pool))
+
     def cover(self, pool: str, service: Service) -> Coverage:
         attached = self._attached.get(pool, [])
         matching = for_service(attached, service.labels)
         if shared_with_selector(service, matching):
             return self._none(SHARED_WITH_SELECTOR)
         if not attached:
-            return self._none(self._no_layer2(pool))
+            told = f"neither an L2Advertisement nor anything over BGP selects pool {pool}: add one"
+            return self._none(Refusal("NoAdvertisement", told))
         place = pool, tuple(attachment.advertisement.key for attachment in matching)
         if place not in self._covers:
             self._covers[place] = self._cover(pool, matching)
@@ -156,7 +158,3 @@ class PoolCoverages:
 
     def _none(self, refusal: Refusal) -> Coverage:
         return coverage(self._nodes, {}, refusal, refusal)
-
-    def _no_layer2(self, pool: str) -> Refusal:
-        also = ", only BGPAdvertisements: it is not announced at layer 2" if pool in self._over_bgp else ""
-        return Refusal("NoL2Advertisement", f"no L2Advertisement selects pool {pool}{also or ': add one'}")

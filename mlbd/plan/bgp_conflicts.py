@@ -1,4 +1,5 @@
-"""Local preferences that contradict each other: one prefix cannot be told to one peer with two of them."""
+"""Advertisements over BGP, and local preferences of theirs that contradict each other: one prefix cannot be told to one
+peer with two of them."""
 
 from __future__ import annotations
 
@@ -7,14 +8,26 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from mlbd.model.metallb import BGPAdvertisement
+from mlbd.model.peering import Announcement
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Attached:
-    """A BGPAdvertisement and the nodes that it covers."""
+    """A BGPAdvertisement, or what a MetalLoadBalancerConfiguration says written as one, with the nodes that it covers
+    and what it says of a prefix. `origin` is the object that it stands in. Compared by identity: the same on one
+    ground."""
 
     advertisement: BGPAdvertisement
     nodes: frozenset[str]
+    announcement: Announcement
+    origin: str
+
+    def reaches(self, peer: str) -> bool:
+        return not self.advertisement.peers or peer in self.advertisement.peers
+
+    def length(self, family: int) -> int:
+        """Of the prefixes that stand for addresses."""
+        return self.advertisement.aggregation_length if family == 4 else self.advertisement.aggregation_length_v6
 
 
 def conflict(attached: Iterable[Attached], families: Collection[int]) -> tuple[Attached, Attached] | None:
@@ -28,8 +41,4 @@ def _contradict(one: Attached, other: Attached, families: Collection[int]) -> bo
         return False
     if first.peers and second.peers and not set(first.peers) & set(second.peers):
         return False
-    return any(_length(first, family) == _length(second, family) for family in families)
-
-
-def _length(advertisement: BGPAdvertisement, family: int) -> int:
-    return advertisement.aggregation_length if family == 4 else advertisement.aggregation_length_v6
+    return any(one.length(family) == other.length(family) for family in families)

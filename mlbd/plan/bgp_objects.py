@@ -1,53 +1,96 @@
-"""What the objects of BGP must agree on with one another. The younger of two that clash is refused, the rest stand;
-these kinds carry no age that matters to traffic, so the later name is the younger."""
+"""What is advertised over BGP, and what its objects must agree on with one another. The younger of two that clash is
+refused, the rest stand; these kinds carry no age that matters to traffic, so the later name is the younger."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
-from mlbd.model.community import NotCommunity, parse_community
+from mlbd.model.community import NO_COMMUNITY, WELL_KNOWN, CommunityValue, NotCommunity, parse_community
 from mlbd.model.core import Node
+from mlbd.model.deckhouse import MetalLoadBalancerConfiguration, PoolAdvertisement
 from mlbd.model.desired import Refusal
-from mlbd.model.metallb import BGPAdvertisement, BGPPeer, Community
+from mlbd.model.metallb import BGPAdvertisement, Community
+from mlbd.model.peering import Announcement
 from mlbd.model.reference import Reference
 from mlbd.model.selector import LabelSelector, any_matches
+from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
 from .announcements import selects_pool
 from .bgp_conflicts import Attached, conflict
+from .catalog import problem_of
 from .sources import Source
 
-BASIC_AUTH = "kubernetes.io/basic-auth"
+CONFIGURATION = "MetalLoadBalancerConfiguration"
+#: Lengths up to this are of IPv4 where the object has one number for both families.
+_IPV4_BITS = 32
+
+Aliases = Mapping[str, CommunityValue]
 
 
-def refused_bgp_objects(world: World, pools: Mapping[str, Source]) -> dict[Reference, Refusal]:
+@dataclass(frozen=True, slots=True)
+class Advertisements:
+    """Those that stand: `attached` all of them, `by_pool` those of each valid pool; what was refused of the others."""
+
+    attached: tuple[Attached, ...] = ()
+    by_pool: Mapping[str, tuple[Attached, ...]] = field(default_factory=dict)
+    refused: Mapping[Reference, Refusal] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def advertisements(world: World, pools: Mapping[str, Source]) -> Advertisements:
     """`pools` are the valid ones: what a refused pool would clash with does not matter."""
-    refused: dict[Reference, Refusal] = {}
-    aliases: set[str] = set()
-    for key, community in sorted(world.communities.items()):
-        if refusal := _alias_taken(community, aliases):
-            refused[Reference("Community", key)] = refusal
-        else:
-            aliases |= {name for name, _ in community.aliases}
-    accepted: dict[str, list[Attached]] = {name: [] for name in pools}
-    for key, advertisement in sorted(world.bgp_advertisements.items()):
-        attached = attached_to(advertisement, world)
+    aliases, refused = _aliases(world)
+    problems = [problem_of(reference, refusal) for reference, refusal in refused.items()]
+    attached: list[Attached] = []
+    by_pool: dict[str, list[Attached]] = {name: [] for name in pools}
+    for reference, place, advertisement, nodes in _written(world):
         selected = [name for name, pool in pools.items() if selects(advertisement, pool, world)]
-        if refusal := _advertisement(attached, [pools[name] for name in selected], aliases, accepted):
-            refused[Reference("BGPAdvertisement", key)] = refusal
-        else:
+        each = _attach(reference, advertisement, nodes, aliases)
+        refusal = _clash(each, [pools[name] for name in selected], by_pool) if isinstance(each, Attached) else each
+        if refusal is not None:
+            refused.setdefault(reference, refusal)
+            problems.append(Problem(Severity.ERROR, str(reference), refusal.reason, refusal.message, place))
+        elif isinstance(each, Attached):
+            attached.append(each)
             for name in selected:
-                accepted[name].append(attached)
-    stands = [
-        each for each in world.bgp_advertisements.values() if Reference("BGPAdvertisement", each.key) not in refused
-    ]
-    peers: list[BGPPeer] = []
-    for key, peer in sorted(world.bgp_peers.items()):
-        if refusal := _peer(peer, peers, stands, pools, world):
-            refused[Reference("BGPPeer", key)] = refusal
-        else:
-            peers.append(peer)
-    return refused
+                by_pool[name].append(each)
+    known = {name: tuple(found) for name, found in by_pool.items()}
+    return Advertisements(tuple(attached), known, refused, tuple(problems))
+
+
+def _written(world: World) -> Iterator[tuple[Reference, str, BGPAdvertisement, frozenset[str]]]:
+    """All of them in the order in which they stand, with the field that each is in and the nodes that it covers."""
+    nodes = world.nodes.values()
+    for key, advertisement in sorted(world.bgp_advertisements.items()):
+        yield (
+            Reference("BGPAdvertisement", key),
+            "",
+            advertisement,
+            selected_nodes(advertisement.node_selectors, nodes),
+        )
+    for key, configuration in sorted(world.load_balancer_configurations.items()):
+        covered = configured_nodes(configuration, nodes)
+        for index, part in enumerate(configuration.advertisements):
+            place = f"spec.advertisements[{index}]"
+            yield Reference(CONFIGURATION, key), place, _as_advertisement(configuration, part), covered
+
+
+def _as_advertisement(configuration: MetalLoadBalancerConfiguration, part: PoolAdvertisement) -> BGPAdvertisement:
+    """Without peerNames it is for every peer, as in a BGPAdvertisement. The object has one aggregationLength: one
+    beyond 32 can only be meant for IPv6, and any other is IPv4's."""
+    length = part.aggregation_length
+    wide = length is not None and length > _IPV4_BITS
+    return BGPAdvertisement(
+        configuration.key,
+        pools=part.pools,
+        peers=configuration.peers,
+        communities=part.communities,
+        aggregation_length=_IPV4_BITS if length is None or wide else length,
+        aggregation_length_v6=length if length is not None and wide else 128,
+        local_pref=part.local_pref or 0,
+    )
 
 
 def selects(advertisement: BGPAdvertisement, pool: Source, world: World) -> bool:
@@ -56,12 +99,24 @@ def selects(advertisement: BGPAdvertisement, pool: Source, world: World) -> bool
     return selects_pool(advertisement, key.name, labels)
 
 
-def attached_to(advertisement: BGPAdvertisement, world: World) -> Attached:
-    return Attached(advertisement, frozenset(_nodes(advertisement.node_selectors, world.nodes.values())))
+def selected_nodes(selectors: tuple[LabelSelector, ...], nodes: Iterable[Node]) -> frozenset[str]:
+    return frozenset(node.key.name for node in nodes if not selectors or any_matches(selectors, node.labels))
 
 
-def _nodes(selectors: tuple[LabelSelector, ...], nodes: Iterable[Node]) -> Iterator[str]:
-    return (node.key.name for node in nodes if not selectors or any_matches(selectors, node.labels))
+def configured_nodes(configuration: MetalLoadBalancerConfiguration, nodes: Iterable[Node]) -> frozenset[str]:
+    wanted = configuration.node_selector.items()
+    return frozenset(node.key.name for node in nodes if wanted <= node.labels.items())
+
+
+def _aliases(world: World) -> tuple[dict[str, CommunityValue], dict[Reference, Refusal]]:
+    aliases: dict[str, CommunityValue] = {}
+    refused: dict[Reference, Refusal] = {}
+    for key, community in sorted(world.communities.items()):
+        if refusal := _alias_taken(community, aliases):
+            refused[Reference("Community", key)] = refusal
+        else:
+            aliases |= {name: parse_community(value) for name, value in community.aliases}
+    return aliases, refused
 
 
 def _alias_taken(community: Community, aliases: Collection[str]) -> Refusal | None:
@@ -71,43 +126,54 @@ def _alias_taken(community: Community, aliases: Collection[str]) -> Refusal | No
     return None
 
 
-def _advertisement(
-    attached: Attached, pools: Iterable[Source], aliases: Collection[str], accepted: Mapping[str, list[Attached]]
-) -> Refusal | None:
-    advertisement = attached.advertisement
+def _attach(
+    reference: Reference, advertisement: BGPAdvertisement, nodes: frozenset[str], aliases: Aliases
+) -> Attached | Refusal:
+    found: set[CommunityValue] = set()
     for text in advertisement.communities:
-        if text not in aliases and not _is_community(text):
+        value = _community(text, aliases)
+        if value is None and text != NO_COMMUNITY:
             return Refusal("UnknownCommunity", f"cannot send community {text}, no Community defines it: define it")
+        if value is not None:
+            found.add(value)
+    said = Announcement(advertisement.local_pref or None, tuple(sorted(found)))
+    return Attached(advertisement, nodes, said, str(reference))
+
+
+def _community(text: str, aliases: Aliases) -> CommunityValue | None:
+    """An alias that somebody defined goes before the name that the RFC gave."""
+    try:
+        return aliases.get(text) or WELL_KNOWN.get(text) or parse_community(text)
+    except NotCommunity:
+        return None
+
+
+def _clash(attached: Attached, pools: Iterable[Source], accepted: Mapping[str, list[Attached]]) -> Refusal | None:
     for pool in pools:
-        if refusal := _too_short(advertisement, pool):
+        if refusal := _too_short(attached, pool):
             return refusal
-        if advertisement.service_selectors:
+        if attached.advertisement.service_selectors:
             continue  # then it is for each Service to see which of them it matches
         rivals = (each for each in accepted[pool.reference.key.name] if not each.advertisement.service_selectors)
         for rival in rivals:
             if conflict((rival, attached), pool.spans):
-                return Refusal(
-                    "ConflictingLocalPref",
-                    f"cannot set localPref {advertisement.local_pref}, BGPAdvertisement {rival.advertisement.key} sets "
-                    f"{rival.advertisement.local_pref} for {pool.reference}: make nodes, peers or lengths differ",
-                )
+                return contradiction(rival, attached, str(pool.reference))
     return None
 
 
-def _is_community(text: str) -> bool:
-    try:
-        parse_community(text)
-    except NotCommunity:
-        return False
-    return True
+def contradiction(one: Attached, other: Attached, what: str) -> Refusal:
+    return Refusal(
+        "ConflictingLocalPref",
+        f"cannot set localPref {other.advertisement.local_pref} of {other.origin}, {one.origin} sets "
+        f"{one.advertisement.local_pref} for {what}: make nodes, peers or lengths differ",
+    )
 
 
-def _too_short(advertisement: BGPAdvertisement, pool: Source) -> Refusal | None:
+def _too_short(attached: Attached, pool: Source) -> Refusal | None:
     """An aggregate must not reach beyond the entry of the pool that it is made from."""
     for entry in pool.ranges:
-        name, length = ("aggregationLength", advertisement.aggregation_length)
-        if entry.family == 6:
-            name, length = ("aggregationLengthV6", advertisement.aggregation_length_v6)
+        name = "aggregationLength" if entry.family == 4 else "aggregationLengthV6"
+        length = attached.length(entry.family)
         shortest = min(network.prefixlen for network in entry.networks())
         if length < shortest:
             return Refusal(
@@ -116,62 +182,3 @@ def _too_short(advertisement: BGPAdvertisement, pool: Source) -> Refusal | None:
                 f"set {name} to {shortest} or more",
             )
     return None
-
-
-def _peer(
-    peer: BGPPeer,
-    accepted: Iterable[BGPPeer],
-    advertisements: Iterable[BGPAdvertisement],
-    pools: Mapping[str, Source],
-    world: World,
-) -> Refusal | None:
-    if refusal := _secret(peer, world):
-        return refusal
-    for other in accepted:
-        if _same_session(peer, other) and _meet(peer, other, world.nodes.values()):
-            return Refusal("DuplicatePeer", f"cannot open a second session, BGPPeer {other.key} has it: delete one")
-    if not peer.bfd_profile:
-        return None
-    profile = next((each for key, each in world.bfd_profiles.items() if key.name == peer.bfd_profile), None)
-    if profile is None:
-        return Refusal("BFDProfileNotFound", f"cannot find BFDProfile {peer.bfd_profile}: make it, or correct the name")
-    if profile.echo_mode and _receives_ipv6(peer, advertisements, pools, world):
-        told = f"cannot use BFDProfile {peer.bfd_profile}, its echo mode does not go with IPv6 pools: turn it off"
-        return Refusal("EchoWithIPv6", told)
-    return None
-
-
-def _secret(peer: BGPPeer, world: World) -> Refusal | None:
-    key = peer.password_secret
-    if key is None:
-        return None
-    secret = world.secrets.get(key)
-    if secret is None:
-        return Refusal("SecretNotFound", f"cannot read the password, there is no Secret {key}: make it")
-    if secret.type != BASIC_AUTH:
-        return Refusal("SecretUnusable", f"cannot read the password of Secret {key}, its type is not {BASIC_AUTH}")
-    if "password" not in secret.data:
-        return Refusal("SecretUnusable", f"cannot read the password of Secret {key}, it has no key `password`: add it")
-    return None
-
-
-def _same_session(one: BGPPeer, other: BGPPeer) -> bool:
-    return (one.address, one.interface, one.vrf) == (other.address, other.interface, other.vrf)
-
-
-def _meet(one: BGPPeer, other: BGPPeer, nodes: Collection[Node]) -> bool:
-    """Whether some node runs both; with no node known they might."""
-    if not nodes:
-        return True
-    return not set(_nodes(one.node_selectors, nodes)).isdisjoint(_nodes(other.node_selectors, nodes))
-
-
-def _receives_ipv6(
-    peer: BGPPeer, advertisements: Iterable[BGPAdvertisement], pools: Mapping[str, Source], world: World
-) -> bool:
-    return any(
-        6 in pool.spans and selects(advertisement, pool, world)
-        for advertisement in advertisements
-        if not advertisement.peers or peer.key.name in advertisement.peers
-        for pool in pools.values()
-    )

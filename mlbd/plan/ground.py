@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
+from mlbd.model.address import IPAddress
 from mlbd.model.core import Service
 from mlbd.model.deckhouse import CLASS_KIND
 from mlbd.model.desired import Refusal
-from mlbd.model.metallb import IPAddressPool
+from mlbd.model.peering import Peer
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
-from .announcements import PoolCoverages, class_coverage, selects_pool
-from .bgp_objects import refused_bgp_objects
+from .announcements import PoolCoverages, class_coverage
+from .bgp_coverage import BgpCoverage, BgpCoverages
+from .bgp_objects import advertisements
 from .catalog import Catalog, catalog, problem_of
 from .eligibility import Coverage
 from .liveness import sharers
+from .peers import sessions
 from .requests import Request, choose_class, request
+from .routes import Audience
 from .sources import Source
 
 #: All that a World holds but what is planned against it.
@@ -28,16 +32,20 @@ _SURVEYED = tuple(each.name for each in fields(World) if each.name not in ("serv
 @dataclass(frozen=True, slots=True)
 class Ground:
     """`world` is the one it was worked out from; only its Services and EndpointSlices may differ from a later one.
-    `group` are the nodes that share a layer 2 class or pool with `node`."""
+    `group` are the nodes that share a layer 2 class or pool with `node`, `peers` its BGP sessions and `audiences` what
+    decides on what each of them hears."""
 
     world: World
     node: str
     catalog: Catalog
     classes: Mapping[str, Coverage]
     pools: PoolCoverages
+    bgp: BgpCoverages
     refused: Mapping[Reference, Refusal]
     problems: tuple[Problem, ...]
     group: frozenset[str]
+    peers: Mapping[str, Peer]
+    audiences: Mapping[str, Audience]
 
     def holds_for(self, world: World, node: str) -> bool:
         worlds = ((getattr(self.world, name), getattr(world, name)) for name in _SURVEYED)
@@ -48,9 +56,19 @@ class Ground:
         choice = choose_class(service, book.class_names, book.default, book.pools)
         return request(service, choice, book.refused.get(Reference(CLASS_KIND, Key("", choice.name))))
 
-    def cover(self, source: Source, service: Service) -> Coverage:
+    def cover(self, source: Source, service: Service) -> Coverage | None:
+        """At layer 2; None for a pool that is advertised over BGP alone."""
         name = source.reference.key.name
-        return self.classes[name] if source.reference.kind == CLASS_KIND else self.pools.cover(name, service)
+        if source.reference.kind == CLASS_KIND:
+            return self.classes[name]
+        return self.pools.cover(name, service) if name in self.pools or name not in self.bgp else None
+
+    def bgp_cover(self, source: Source, service: Service, addresses: Iterable[IPAddress]) -> BgpCoverage | None:
+        """None where nothing of the kind is advertised."""
+        name, families = source.reference.key.name, frozenset(address.version for address in addresses)
+        if source.reference.kind == CLASS_KIND or name not in self.bgp or not families:
+            return None
+        return self.bgp.cover(name, service, families)
 
     def links(self, source: Source) -> Mapping[str, frozenset[str] | None]:
         """The nodes that announce some of its addresses, and there on which links (None is every one)."""
@@ -70,31 +88,29 @@ def survey(world: World, node: str) -> Ground:
     pools = PoolCoverages(
         address_pools,
         sorted(world.l2_advertisements.values(), key=lambda advertisement: advertisement.key),
-        _over_bgp(world, address_pools.values()),
         nodes,
     )
-    over_bgp = refused_bgp_objects(world, book.pools)
+    said = advertisements(world, book.pools)
+    wide = {each: None for name, found in said.by_pool.items() if 6 in book.pools[name].spans for each in found}
+    spoken = sessions(world, wide)
+    over_bgp = BgpCoverages(node, book.pools, said.by_pool, spoken.stand.values(), nodes)
+    peers = {name: session.on(node) for name, session in spoken.stand.items() if node in session.nodes}
+    here = [each for each in said.attached if node in each.nodes]
+    audiences = {
+        name: (frozenset(each for each in here if each.reaches(name)), peer.families) for name, peer in peers.items()
+    }
     problems = (
         *book.problems,
-        *(problem_of(reference, refusal) for reference, refusal in sorted(over_bgp.items())),
+        *said.problems,
+        *(problem_of(reference, refusal) for reference, refusal in sorted(spoken.refused.items())),
         *_uncovered(classes),
         *_unknown_pools(world),
         *_unknown_node(world, node),
     )
     covers = (*(classes[name].interfaces for name in book.classes), *map(pools.links, book.pools))
-    return Ground(world, node, book, classes, pools, {**book.refused, **over_bgp}, problems, sharers(node, covers))
-
-
-def _over_bgp(world: World, pools: Iterable[IPAddressPool]) -> list[str]:
-    selected = [
-        pool.key.name
-        for pool in pools
-        if any(selects_pool(each, pool.key.name, pool.labels) for each in world.bgp_advertisements.values())
-    ]
-    for configuration in world.load_balancer_configurations.values():
-        for advertisement in configuration.advertisements:
-            selected += advertisement.pools
-    return selected
+    refused = {**book.refused, **said.refused, **spoken.refused}
+    group = sharers(node, covers)
+    return Ground(world, node, book, classes, pools, over_bgp, refused, problems, group, peers, audiences)
 
 
 def _uncovered(classes: Mapping[str, Coverage]) -> list[Problem]:

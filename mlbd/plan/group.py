@@ -17,10 +17,13 @@ from .announced import Announced, Announcer
 from .decision import Decision, Member, decide
 from .ground import Ground
 from .ipam import allot
+from .routes import Table, changed, table
 from .usage import Used, used
 
 Name = TypeVar("Name")
 Thing = TypeVar("Thing")
+
+_SILENCE = Table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Group:
     claims: Mapping[IPAddress, Claim] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     used: Mapping[Reference, Used] = field(default_factory=dict)
+    table: Table = _SILENCE
 
 
 def work_out(name: str, members: Sequence[Member], ground: Ground, before: Group | None) -> Group:
@@ -57,6 +61,7 @@ def work_out(name: str, members: Sequence[Member], ground: Ground, before: Group
         joined([each.claims for each in now], [each.claims for each in then], known.claims),
         tuple(chain.from_iterable(each.problems for each in decisions)),
         used(each.allotment for each in decisions),
+        _table(decisions, ground, known),
     )
 
 
@@ -70,6 +75,15 @@ def _decide(name: str, members: Sequence[Member], ground: Ground, before: Sequen
         was, member = known.get(key), by_key[key]
         same = was is not None and was.member is member and was.allotment is allotment
         yield was if was is not None and same else decide(member, allotment, ground)
+
+
+def _table(decisions: Sequence[Decision], ground: Ground, before: Group) -> Table:
+    if not ground.peers and before.table is _SILENCE:
+        return _SILENCE
+    if before.ground is not ground or before.table is _SILENCE:
+        return table(ground.audiences.values(), (each.said for each in decisions), before.table)
+    now, then = set(decisions), set(before.decisions)
+    return changed(before.table, (each.said for each in then - now), (each.said for each in now - then))
 
 
 def _announce(decisions: Sequence[Decision], node: str, before: Mapping[str, Announced]) -> dict[str, Announced]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from mlbd.model.desired import Desired, Refusal
+from mlbd.model.peering import Routes
 from mlbd.model.reference import Key
 from mlbd.model.world import World
 
@@ -19,7 +20,11 @@ from .decision import Member
 from .eligibility import Endpoints, endpoints_by_service
 from .ground import Ground, survey
 from .group import Group, joined, work_out
+from .routes import Table
 from .usage import pool_statuses
+
+#: What a peer hears of no Services.
+_SILENCE: Routes = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +113,7 @@ def _by_source(members: Mapping[Key, Member]) -> dict[str, list[Member]]:
 
 def _joined(memo: Memo, before: Plan, known: Mapping[str, Group]) -> Plan:
     now, then = list(memo.groups.values()), list(known.values())
+    spoken = _table(memo)
     usage = {reference: used for group in now for reference, used in group.used.items()}
     return Plan(
         joined([group.services for group in now], [group.services for group in then], before.services),
@@ -117,8 +123,23 @@ def _joined(memo: Memo, before: Plan, known: Mapping[str, Group]) -> Plan:
         (*memo.ground.problems, *chain.from_iterable(group.problems for group in now)),
         _foreign(memo.members.values()),
         before.group if before.group == memo.ground.group else memo.ground.group,
+        before.peers if before.peers == memo.ground.peers else memo.ground.peers,
+        _routes(memo, before),
+        spoken.advertised,
         memo=memo,
     )
+
+
+def _table(memo: Memo) -> Table:
+    """Only pools are advertised over BGP, and all their Services are in the group without a name."""
+    return memo.groups[""].table if "" in memo.groups else Table()
+
+
+def _routes(memo: Memo, before: Plan) -> Mapping[str, Routes]:
+    heard = _table(memo).heard
+    routes = {name: heard.get(audience, _SILENCE) for name, audience in memo.ground.audiences.items()}
+    same = before.routes.keys() == routes.keys() and all(before.routes[name] is each for name, each in routes.items())
+    return before.routes if same else routes
 
 
 def _foreign(members: Iterable[Member]) -> dict[Key, Refusal]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlbd.model.address import parse_range
 from mlbd.model.metallb import BGPAdvertisement
+from mlbd.model.peering import Announcement
 from mlbd.model.reference import Key
 from mlbd.plan.bgp_conflicts import Attached, conflict
 from mlbd.plan.eligibility import endpoints_by_service
@@ -40,4 +41,6 @@ def _attached(ad: Mapping[str, Any]) -> Attached:
             local_pref=ad["localPref"],
         ),
         frozenset(ad["nodes"]),
+        Announcement(),
+        ad["name"],
     )

@@ -17,7 +17,7 @@ from mlbd.model.reference import Key
 from mlbd.model.selector import LabelSelector
 from mlbd.model.world import World
 from mlbd.plan.announcements import attach, selects_pool
-from mlbd.plan.bgp_objects import attached_to
+from mlbd.plan.bgp_objects import selected_nodes
 from mlbd.plan.ground import Ground, survey
 
 from .vocabulary import manifest, selectors
@@ -208,7 +208,7 @@ def _check_bgp(wanted: Iterable[Case], pool: IPAddressPool, world: World) -> Non
             each.aggregation_length_v6,
             each.local_pref,
             frozenset(values.get(text, text) for text in each.communities),
-            attached_to(each, world).nodes,
+            selected_nodes(each.node_selectors, world.nodes.values()),
             frozenset(each.peers),
             frozenset(each.service_selectors),
         )

@@ -6,10 +6,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlbd.model.address import parse_range
-from mlbd.model.core import EndpointSlice, Namespace, Node, Port, Service
-from mlbd.model.deckhouse import COUNT, IPS, SHARED_IP_KEY, MetalLoadBalancerClass, MetalLoadBalancerPool
-from mlbd.model.metallb import IPAddressPool, L2Advertisement
+from mlbd.model.address import parse_address, parse_range
+from mlbd.model.core import EndpointSlice, Namespace, Node, Port, Secret, Service
+from mlbd.model.deckhouse import (
+    COUNT,
+    IPS,
+    SHARED_IP_KEY,
+    MetalLoadBalancerBGPPeer,
+    MetalLoadBalancerClass,
+    MetalLoadBalancerConfiguration,
+    MetalLoadBalancerPool,
+)
+from mlbd.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool, L2Advertisement
 from mlbd.model.reference import Key
 from mlbd.model.selector import LabelSelector, Operator, Requirement
 from mlbd.model.world import World
@@ -24,6 +32,13 @@ PLACES = {
     MetalLoadBalancerPool: "load_balancer_pools",
     L2Advertisement: "l2_advertisements",
     MetalLoadBalancerClass: "classes",
+    Secret: "secrets",
+    BGPPeer: "bgp_peers",
+    BGPAdvertisement: "bgp_advertisements",
+    BFDProfile: "bfd_profiles",
+    Community: "communities",
+    MetalLoadBalancerBGPPeer: "load_balancer_peers",
+    MetalLoadBalancerConfiguration: "load_balancer_configurations",
 }
 
 
@@ -64,6 +79,20 @@ def pool(name: str, *ranges: str, **fields: Any) -> IPAddressPool:
 
 def advertisement(name: str = "all", **fields: Any) -> L2Advertisement:
     return L2Advertisement(Key("metallb-system", name), **fields)
+
+
+def peer(name: str = "peer", address: str = "10.0.0.1", **fields: Any) -> BGPPeer:
+    return BGPPeer(Key("metallb-system", name), 64512, **{"asn": 64513, "address": parse_address(address), **fields})
+
+
+def bgp(name: str = "bgp", **fields: Any) -> BGPAdvertisement:
+    return BGPAdvertisement(Key("metallb-system", name), **fields)
+
+
+def routes(planned: Plan, name: str = "peer") -> dict[str, str]:
+    """What a peer hears: by prefix the local preference and the communities."""
+    told = planned.routes[name].items()
+    return {str(prefix): " ".join(map(str, (said.local_pref or "", *said.communities))) for prefix, said in told}
 
 
 def service(

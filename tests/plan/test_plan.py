@@ -410,14 +410,10 @@ def test_preferred_nodes_stand_first() -> None:
     assert vip.order == ("node-4", "node-3", "node-2", "node-1")
 
 
-def test_a_pool_that_nobody_announces_at_layer_2_says_so() -> None:
+def test_a_pool_that_nobody_announces_says_so() -> None:
     web = service()
-    what = world(*nodes(2), POOL, web)
-    assert reason(plan(what, "node-1"), web) == "NoL2Advertisement"
-    bgp = BGPAdvertisement(Key("metallb-system", "bgp"))
-    planned = plan(replace(what, bgp_advertisements={bgp.key: bgp}), "node-1")
-    refusal = planned.services[web.key].refusal
-    assert refusal is not None and "only BGPAdvertisements" in refusal.message
+    planned = plan(world(*nodes(2), POOL, web), "node-1")
+    assert reason(planned, web) == "NoAdvertisement"
     assert addresses(planned, web) != [None] and not planned.claims
 
 
