@@ -10,11 +10,21 @@ from mlbd.model.desired import Desired, ServicePlan
 from mlbd.model.link import Unusable
 from mlbd.model.reference import Key
 from mlbd.model.status import Problem, Severity
+from mlbd.proto.bgp.neighbor import State as PeerState
+from mlbd.proto.bgp.neighbor import StateChanged
 from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 CONFLICT = "AddressConflict"
 _ANSWERING = (State.HOLDING, State.LEAVING)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStanding:
+    """What was told of a BGP session last."""
+
+    established: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class Change:
     message: str
     service: str = ""
     address: str = ""
+    peer: str = ""
     severity: Severity | None = None
 
 
@@ -140,6 +151,20 @@ def session_change(report: SessionReport, link: str) -> Change:
     why = report.diagnostic or "no reason given"
     text = f"{report.peer} is not seen {way} any more ({why}): others take its addresses"
     return Change("NodeLost", name, text, severity=Severity.WARNING)
+
+
+def peer_change(name: str, about: str, change: StateChanged, before: PeerStanding) -> Change | None:
+    """What becomes of the BGP session `name`, of the object `about`. The same failure again is no news."""
+    if change.state is PeerState.ESTABLISHED:
+        return Change("PeerEstablished", about, f"the session with {name} is established", peer=name)
+    if before.established:
+        why = change.failure.text if change.failure else "it was ended here"
+        text = f"the session with {name} is lost: {why}"
+        return Change("PeerLost", about, text, peer=name, severity=Severity.WARNING)
+    if change.failure and change.failure.text != before.failure:
+        text = f"cannot establish the session with {name}: {change.failure.text}"
+        return Change("PeerFailed", about, text, peer=name, severity=Severity.WARNING)
+    return None
 
 
 def restored_change(address: IPAddress, service: str) -> Change:

@@ -2,7 +2,8 @@
 
     manifests --+                           +--> firewall   kernel silence, guard
     links ------+--> wake --> turn: plan ---+--> addresses  VIPs on lo
-    reflex -----+                           +--> reflex     answers, announcements, BFD
+    reflex -----+                           +--> layer2     reflex: answers, announcements, BFD
+    speaker ----+                           +--> bgp        speaker: sessions and routes
 
 A turn reads what the drivers know, plans anew and hands every driver the whole of its part; drivers find the difference
 themselves. Whatever happens during a turn wakes the next one, so many changes cost one.
@@ -12,14 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import gc
 import operator
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from mlbd.drivers.addresses import Addresses
+from mlbd.drivers.bgp.place import router_id
 from mlbd.drivers.control.events import EventLog
 from mlbd.drivers.firewall import Firewall
 from mlbd.drivers.links import Links
@@ -32,19 +36,23 @@ from mlbd.model.desired import Desired
 from mlbd.model.explanation import Explanation
 from mlbd.model.link import Link as HostLink
 from mlbd.model.link import Unusable, unusable
+from mlbd.model.reference import Key
 from mlbd.model.settings import Settings
 from mlbd.model.status import Event, Move, Problem, RouteStatus, Severity, Status
 from mlbd.model.world import World
 from mlbd.plan.plan import Plan, plan
+from mlbd.proto.bgp.neighbor import State, StateChanged
 from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged, Watches
 from mlbd.proto.neighbor.link import Link
 
+from .bgp import Bgp
 from .changes import Change, link_changes, plan_changes, problem_changes, restored_change, session_change, vip_change
 from .drain import moves
 from .explain import explain
 from .facts import Facts
 from .layer2 import LEAVE_SECONDS, STOP_LINGER_SECONDS, Layer2
 from .lookout import Lookout
+from .peers import route_statuses
 from .problems import problems
 from .report import compose
 from .turns import Turns
@@ -71,6 +79,7 @@ class Engine:
         self._others = others
         self._started = time.time()
         self._stopping = False
+        self._kept: frozenset[IPAddress] = frozenset()
         self._wake = asyncio.Event()
         self._turns = Turns()
         self._world = World()
@@ -88,6 +97,7 @@ class Engine:
         self._memory = Memory(Path(settings.data))
         self._reflex = Reflex(settings.node, self._hear)
         self._layer2 = Layer2(self._reflex, self._wake.set)
+        self._bgp = Bgp(self._hear_peer, self._memory.forwarding, self._memory.drain is not None)
 
     async def run(self) -> None:
         """Until cancelled. A driver that ends by itself, or an exception that got this far, is a bug: it ends the
@@ -99,7 +109,7 @@ class Engine:
         if self._memory.drain:
             await self._reflex.drain(True, 0)
         async with asyncio.TaskGroup() as group:
-            for driver in (self._manifests, self._links, self._addresses, self._firewall):
+            for driver in (self._manifests, self._links, self._addresses, self._firewall, self._bgp.speaker):
                 group.create_task(driver.run(), name=type(driver).__name__)
             group.create_task(self._reflex.run(self._memory.started(self._started)), name="Reflex")
             while True:
@@ -114,18 +124,27 @@ class Engine:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS)
 
-    async def leave(self) -> None:
-        """Before run() is cancelled: returns when others answer for what this node held."""
+    async def leave(self, restarting: bool) -> None:
+        """Before run() is cancelled: returns when others answer for what this node held. `restarting`: routers that
+        agreed to graceful restart keep their routes to it."""
         self._stopping = True
+        self._kept = self._bgp.restartable(self._desired) if restarting else frozenset()
+        goodbye = self._bgp.pause() if restarting else self._bgp.leave(self._desired, "mlbd stops")
+        await asyncio.gather(self._leave_layer2(), goodbye)
+        self._memory.stopped(forwarding=bool(self._kept))
+
+    async def _leave_layer2(self) -> None:
         if self._reflex.vips:
             await self._reflex.drain(True, LEAVE_SECONDS)
             await asyncio.sleep(STOP_LINGER_SECONDS)
-        self._memory.stopped()
 
     async def close(self) -> None:
-        """After run() has ended, and the reflex with it: leave nothing behind."""
-        await self._addresses.close()
-        self._firewall.close()
+        """After run() has ended, and the reflex with it: leave nothing behind but what routers still send to."""
+        if self._kept:
+            await self._addresses.apply(self._kept)
+        else:
+            await self._addresses.close()
+            self._firewall.close()
         self._links.close()
 
     def healthy(self, limit: float) -> bool:
@@ -150,10 +169,13 @@ class Engine:
             self._memory.remember_drain(time.time(), reason)
             self._record(Change("Drained", "mlbd", f"drained{': ' if reason else ''}{reason}"))
         try:
-            if not self._reflex.drained:
-                await self._reflex.drain(True, LEAVE_SECONDS)
+            await asyncio.gather(self._drain_layer2(), self._bgp.leave(self._desired, reason or "drained"))
         finally:
             self._wake.set()
+
+    async def _drain_layer2(self) -> None:
+        if not self._reflex.drained:
+            await self._reflex.drain(True, LEAVE_SECONDS)
 
     async def undrain(self) -> None:
         drained = self._memory.drain is not None
@@ -161,6 +183,7 @@ class Engine:
         if not drained:
             return
         self._record(Change("Undrained", "mlbd", "no longer drained"))
+        self._bgp.come_back()
         # Make before announce: what it may hold again is on lo first.
         self._wake.set()
         await self._turns.next()
@@ -179,10 +202,14 @@ class Engine:
         return explain(text, facts.world, facts.desired, compose(facts), self._manifests.source_of)
 
     def routes(self, peer: str | None) -> tuple[RouteStatus, ...]:
-        return ()
+        return tuple(route_statuses(self._facts(), peer))
 
     async def reset_peer(self, name: str, soft: bool) -> bool:
-        return False
+        """Whether there is such a session."""
+        if name not in self._bgp.speaker.status(asyncio.get_running_loop().time()):
+            return False
+        self._bgp.speaker.reset(name, soft)
+        return True
 
     def headline(self) -> str:
         """One line for `systemctl status`."""
@@ -215,18 +242,23 @@ class Engine:
     async def _apply(self) -> None:
         """Make before announce, withdraw before remove. Between the two both what is new and what is old are there, and
         the kernel is silent about both."""
+        self._bgp.connect(self._desired, self._router_id(), self._seen)  # first: the other end needs its time
         vips = frozenset(self._desired.vips)
         bound = self._bound() if self.settings.bind_addresses else frozenset()
         present = self._addresses.status().bound
         await self._firewall.apply(vips | present, self._guarded(bound | present))
         await self._addresses.apply(bound | present)
-        await self._layer2.apply(self._usable_links(), self._watches)
+        routers = self._bgp.watches(self._desired, asyncio.get_running_loop().time())
+        await self._layer2.apply(self._usable_links(), dataclasses.replace(self._watches, routers=routers))
+        self._bgp.advertise(self._desired)
         await self._addresses.apply(bound)
         await self._firewall.apply(vips, self._guarded(bound))
 
     def _bound(self) -> frozenset[IPAddress]:
         """Addresses that belong on this host."""
-        return self._layer2.on_loopback(self._memory.drain is not None, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        held = self._layer2.on_loopback(self._memory.drain is not None, now)
+        return held | self._bgp.on_loopback(self._desired, now)
 
     def _guarded(self, bound: frozenset[IPAddress]) -> Mapping[IPAddress, frozenset[Port]] | None:
         if not (self.settings.guard and self.settings.bind_addresses):
@@ -241,13 +273,26 @@ class Engine:
         """A change that the reflex tells of."""
         now = asyncio.get_running_loop().time()
         if isinstance(report, SessionReport):
-            if self._lookout.changed(report, now):
+            if report.router:
+                self._bgp.hear(report)
+            elif self._lookout.changed(report, now):
                 self._record(session_change(report, self._name(report.link)))
             return
         before = self._layer2.hear(report, now)
         vip = self._desired.vips.get(report.address)
         if vip and (change := vip_change(report, str(vip.services[0]), before)):
             self._record(change)
+
+    def _hear_peer(self, name: str, change: StateChanged) -> None:
+        """What becomes of a BGP session. With a connection BFD has somebody to watch."""
+        if change.state in (State.IDLE, State.ESTABLISHED):
+            self._wake.set()
+        if told := self._bgp.news(name, change, self._desired):
+            self._record(told)
+
+    def _router_id(self) -> IPv4Address:
+        node = self._world.nodes.get(Key("", self.settings.node))
+        return router_id(self.settings.node, node.addresses if node else (), self._seen, self._desired.vips.keys())
 
     def _hear_restored(self, address: IPAddress) -> None:
         if vip := self._desired.vips.get(address):
@@ -296,7 +341,8 @@ class Engine:
             contests=self._layer2.contests(now),
             now=time.time(),
             drain=self._memory.drain,
-            drained=self._reflex.drained,
+            drained=self._reflex.drained and self._bgp.silent,
+            speaking=self._bgp.status(reflex.routers, names, now),
         )
 
     def _memory_problems(self) -> Iterator[Problem]:
@@ -312,6 +358,7 @@ class Engine:
                 change.message,
                 service=change.service,
                 address=change.address,
+                peer=change.peer,
             ),
             change.severity,
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from mlbd.drivers.addresses import AddressesStatus
+from mlbd.drivers.bgp.peering import PeeringStatus
 from mlbd.drivers.firewall import FirewallStatus
 from mlbd.drivers.reflex import ChildStatus
 from mlbd.model.address import IPAddress
@@ -16,6 +17,7 @@ from mlbd.model.link import Link, Unusable
 from mlbd.model.settings import Settings
 from mlbd.model.status import DirectoryStatus, Presence, Problem, SessionStatus, VipState
 from mlbd.model.world import World
+from mlbd.proto.bgp.neighbor import State
 from mlbd.proto.control import ConflictSeen, VipChanged
 
 #: Of what an address is on several links, this is told of it as a whole: the first that it is anywhere.
@@ -24,12 +26,25 @@ _MOMENT = 3.0
 ANSWERING = (VipState.HOLDING, VipState.LEAVING)
 
 
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """BGP as it is: its sessions by name (NAME/ADDRESS of who came from the network of NAME), the BFD sessions beside
+    them, and when each was lost last, in seconds since the epoch. `clock` is now by the clock of the sessions;
+    `router_id` is what a peer without one of its own is told."""
+
+    peerings: Mapping[str, PeeringStatus] = field(default_factory=dict)
+    bfd: Mapping[str, SessionStatus] = field(default_factory=dict)
+    lost_at: Mapping[str, float] = field(default_factory=dict)
+    clock: float = 0.0
+    router_id: str = ""
+
+
 @dataclass(frozen=True)
 class Facts:
     """`started` in seconds since the epoch. `found` are the problems that reading and listening met by themselves.
     `usability` says by the name of each link why it is not used, None when it is. `sessions` are those of BFD to other
     nodes; `contests` are the claims of others to what is held here, of the last minute; `now` is in seconds since the
-    epoch; `drained` when nothing is answered for any more."""
+    epoch; `drained` when nothing is answered for or announced any more."""
 
     settings: Settings
     pid: int
@@ -49,6 +64,7 @@ class Facts:
     now: float = 0.0
     drain: Drain | None = None
     drained: bool = False
+    speaking: Speaking = Speaking()
 
     def vip_states(self) -> Iterator[tuple[IPAddress, VipState]]:
         """What this node does with each address that it may hold."""
@@ -56,12 +72,13 @@ class Facts:
             yield address, self.vip_state(address)
 
     def vip_state(self, address: IPAddress) -> VipState:
+        """At layer 2; ADVERTISED where it is not announced there."""
         if heard := self.heard(address):
             states = {VipState(change.state.value) for change in heard.values()}
             return next(state for state in _TELLING if state in states)
         claim = self.desired.claims.get(address)
         if claim is None:
-            return VipState.NONE
+            return VipState.ADVERTISED if address in self._advertised else VipState.NONE
         # Nothing is said of it yet: a word is on its way from a reflex that lives and has a link, and from no other.
         return VipState.STANDBY if self.reflex.alive and self.claimed_links(claim) else VipState.SILENT
 
@@ -86,12 +103,26 @@ class Facts:
         return self._presences.get(node, Presence.APART)
 
     @cached_property
+    def _advertised(self) -> frozenset[IPAddress]:
+        """What some peer hears of now."""
+        hearers = {name for name in self.desired.peers if self.established(name)}
+        return self.desired.advertised if hearers and not self.drain else frozenset()
+
+    @cached_property
     def _presences(self) -> Mapping[str, Presence]:
         """Of the others of the group; thousands of addresses ask for them."""
         by_node: dict[str, list[SessionStatus]] = {node: [] for node in self.desired.group}
         for session in self.sessions:
             by_node.setdefault(session.peer, []).append(session)
         return {node: _presence(sessions) for node, sessions in by_node.items()}
+
+    def established(self, peer: str) -> bool:
+        """Whether a BGP peer, or whoever came from its network, hears this node."""
+        return any(
+            peering.session is not None and peering.session.state is State.ESTABLISHED
+            for name, peering in self.speaking.peerings.items()
+            if peer in (name, name.rpartition("/")[0])
+        )
 
     def lost(self, node: str) -> bool:
         """Whether it has been out of sight for long enough to be told of: a start takes a moment. What this host itself

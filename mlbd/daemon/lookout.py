@@ -90,21 +90,7 @@ class Lookout:
         wall = time.time()
         for path, report in reports.items():
             _, since = self._seen.get(path, (False, now))
-            yield SessionStatus(
-                peer=report.peer,
-                link=names.get(report.link, ""),
-                local=str(report.local),
-                remote=str(report.remote),
-                state=report.state,
-                diagnostic=report.diagnostic,
-                remote_state=report.remote_state,
-                remote_diagnostic=report.remote_diagnostic,
-                interval=report.interval / 1e6,
-                detection=report.detection / 1e6,
-                since=wall - (now - since),
-                ups=report.ups,
-                downs=report.downs,
-            )
+            yield session_status(report, names, wall - (now - since))
 
     def _read_key(self, where: settings_of.Authentication | None) -> Iterator[Problem]:
         """With new settings, so that a key that is being replaced is not read half; the last good one stays."""
@@ -115,3 +101,22 @@ class Lookout:
             self._key = Authentication(_TYPES[where.type.name], where.key_id, read_key(where))
         except KeyUnreadable as error:
             yield Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")
+
+
+def session_status(report: SessionReport, names: Mapping[int, str], since: float) -> SessionStatus:
+    """`names` of links by ifindex; `since` in seconds since the epoch."""
+    return SessionStatus(
+        peer=report.peer,
+        link=names.get(report.link, ""),
+        local=str(report.local),
+        remote=str(report.remote),
+        state=report.state,
+        diagnostic=report.diagnostic,
+        remote_state=report.remote_state,
+        remote_diagnostic=report.remote_diagnostic,
+        interval=report.interval / 1e6,
+        detection=report.detection / 1e6,
+        since=since,
+        ups=report.ups,
+        downs=report.downs,
+    )

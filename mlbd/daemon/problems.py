@@ -9,6 +9,7 @@ from mlbd.model.desired import Claim, Refusal
 from mlbd.model.status import Presence, Problem, Severity, VipState
 
 from .facts import Facts
+from .peers import peer_problems
 
 #: Seconds between packets below which an ordinary process is too often late on a busy host.
 _NEEDS_REALTIME = 0.05
@@ -23,6 +24,7 @@ def problems(facts: Facts) -> Iterator[Problem]:
     yield from _named_links(facts)
     yield from _nodes(facts)
     yield from _pace(facts)
+    yield from peer_problems(facts)
 
 
 def _named_links(facts: Facts) -> Iterator[Problem]:

@@ -63,8 +63,9 @@ class Process:
             loop.add_signal_handler(signal.SIGHUP, reloads.release)
             tasks.append(group.create_task(self._reload_on(reloads)))
             await stopped.wait()
+            restarting = await systemd.restarting()
             systemd.stopping()
-            await self._engine.leave()
+            await self._engine.leave(restarting)
             for task in tasks:
                 task.cancel()
         await self._engine.close()

@@ -22,6 +22,7 @@ from mlbd.plan.eligibility import node_refusal
 
 from .drain import drain_status
 from .facts import Facts
+from .peers import peer_statuses
 from .problems import obstacle, problems
 
 
@@ -45,6 +46,7 @@ def compose(facts: Facts) -> Status:
         reflex=_reflex(facts),
         problems=tuple(problems(facts)),
         drain=drain_status(facts),
+        peers=tuple(peer_statuses(facts)),
     )
 
 
@@ -64,8 +66,14 @@ def _service(facts: Facts, plan: ServicePlan) -> ServiceStatus:
         addresses=addresses,
         reason=reason,
         message=message,
+        peers=_hearers(facts, plan),
         refused_nodes={node: refusal.message for node, refusal in plan.nodes.items() if refusal is not None},
     )
+
+
+def _hearers(facts: Facts, plan: ServicePlan) -> tuple[str, ...]:
+    heard = plan.bgp.heard if plan.bgp else {}
+    return tuple(sorted(name for name in heard if facts.established(name)))
 
 
 def _address(facts: Facts, slot: Slot) -> AddressStatus:
