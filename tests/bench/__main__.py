@@ -10,7 +10,23 @@ from collections.abc import Callable
 
 from tests.lab import LabError
 
-from . import answers, changes, failover, fleet, flood, memory, scale, screen, soak, start
+from . import (
+    answers,
+    bgp_changes,
+    bgp_failure,
+    bgp_memory,
+    bgp_routes,
+    bgp_start,
+    changes,
+    failover,
+    fleet,
+    flood,
+    memory,
+    scale,
+    screen,
+    soak,
+    start,
+)
 from .report import Section, draw
 
 SECTIONS: dict[str, Callable[[], Section]] = {
@@ -24,6 +40,11 @@ SECTIONS: dict[str, Callable[[], Section]] = {
     "failover": failover.measure,
     "fleet": fleet.measure,
     "soak": soak.measure,
+    "bgp-start": bgp_start.measure,
+    "bgp-routes": bgp_routes.measure,
+    "bgp-changes": bgp_changes.measure,
+    "bgp-failure": bgp_failure.measure,
+    "bgp-memory": bgp_memory.measure,
 }
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from tests.lab import Host
 
-from .bgp import MANY, RIVALS, Announcer, Uplink, prefixes, uplink
+from .bgp import MANY, NODE, NODE_AS, RIVALS, ROUTER, ROUTER_AS, Announcer, Uplink, prefixes, uplink
+from .bgp_speaker import Alone
 from .report import Row, Section
 
 TRIALS = 3
@@ -29,10 +30,16 @@ class Times:
 
 
 def measure() -> Section:
+    ours = _times(lambda host: Alone(host, NODE, NODE_AS, ROUTER, ROUTER_AS))
     theirs = {name: _times(make) for name, make in RIVALS.items()}
-    rows = [Row(f"{name}, Established to all", "ms", times.opening) for name, times in theirs.items()]
-    rows += [Row(f"{name}, all added live", "ms", times.live) for name, times in theirs.items()]
-    return Section(f"{MANY:,} routes into FRR's table, p50 of {TRIALS}", rows)
+    best = theirs["GoBGP"]
+    rows = [
+        Row("Established to all", "ms", ours.opening, rival=best.opening, ratio_limit=1),
+        *(Row(f"  {name}", "ms", times.opening) for name, times in theirs.items()),
+        Row("all added live", "ms", ours.live, rival=best.live, ratio_limit=0.25),
+        *(Row(f"  {name}", "ms", times.live) for name, times in theirs.items()),
+    ]
+    return Section(f"{MANY:,} routes into FRR's table, p50 of {TRIALS}. Rival: GoBGP", rows)
 
 
 def _times(make: Callable[[Host], Announcer]) -> Times:
