@@ -116,6 +116,7 @@ class Conversation:
         local, link = self._last
         return PeeringStatus(
             self._session.status(now),
+            self.peering.neighbor.identifier,
             refusal=self._refusal,
             remote=self.address,
             local=local,

@@ -93,7 +93,7 @@ class Speaker:
     def status(self, now: float) -> Mapping[str, PeeringStatus]:
         """`now` is the event loop's clock."""
         found = {
-            name: PeeringStatus(None, self._reception.refusal(peering, None))
+            name: PeeringStatus(None, peering.neighbor.identifier, self._reception.refusal(peering, None))
             for name, peering in self._peers.items()
             if peering.network
         }
