@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -253,6 +254,39 @@ def test_sessions_that_are_watched_no_longer_are_forgotten(node: Node) -> None:
         await node.until(lambda: node.status().sessions)
         await node.apply(VIP)
         assert not node.status().sessions
+
+    node.play(scene)
+
+
+def test_routers_are_known_by_their_names(node: Node) -> None:
+    """Until they are watched no longer, on another path, or by nobody."""
+
+    async def scene() -> None:
+        router, other = replace(node.watch(), peer="tor"), replace(node.watch(), remote=ip_address("192.0.2.3"))
+        await node.apply(VIP, watches=Watches((other,), 0.0, (router,)))
+        await node.until(lambda: node.status().routers and node.status().sessions)
+        assert [(name, report.path) for name, report in node.status().routers.items()] == [("tor", router.path)]
+        assert list(node.status().sessions) == [other.path]
+        await node.apply(VIP, watches=Watches((), 0.0, (replace(router, link=0),)))
+        assert not node.status().routers
+        await node.until(lambda: node.status().routers)
+        await node.apply(VIP, watches=Watches((), 0.0, (router,)))
+        await node.until(lambda: node.status().routers)
+        await node.apply(VIP)
+        assert not node.status().routers
+
+    node.play(scene)
+
+
+def test_of_a_router_nothing_is_known_without_a_reflex(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        await node.apply(VIP, watches=Watches((), 0.0, (replace(node.watch(), peer="tor"),)))
+        await node.until(lambda: node.status().routers)
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        os.kill(node.status().pid or 0, signal.SIGKILL)
+        await node.until(lambda: node.status().restarts > 0 and not node.status().routers)
+        monkeypatch.undo()
+        await node.until(lambda: node.status().routers)
 
     node.play(scene)
 

@@ -163,6 +163,50 @@ def test_admin_down_behind_a_failure_is_told_too() -> None:
     assert pair.b.reasons()[-2:] == [(State.DOWN, EXPIRED, State.UP), (State.DOWN, EXPIRED, State.ADMIN_DOWN)]
 
 
+def failures(end: End) -> int:
+    return sum(change.failed for _, change in end.log)
+
+
+@pytest.mark.parametrize(
+    ("state", "diagnostic", "failure"),
+    [
+        (State.DOWN, NONE, True),
+        (State.DOWN, EXPIRED, True),
+        (State.DOWN, Diagnostic.CONCATENATED_PATH_DOWN, True),
+        (State.DOWN, BY_WILL, False),
+        (State.ADMIN_DOWN, BY_WILL, False),
+        (State.ADMIN_DOWN, NONE, False),
+    ],
+)
+def test_what_the_other_side_wanted_is_no_failure(state: State, diagnostic: Diagnostic, failure: bool) -> None:
+    pair = up()
+    deliver(pair, state=state, diagnostic=diagnostic)
+    assert (pair.a.state, failures(pair.a)) == (State.DOWN, failure)
+
+
+def test_silence_is_a_failure_of_who_was_up() -> None:
+    pair = up()
+    deliver(pair, state=State.UP, diagnostic=BY_WILL)  # it came back from that and still says why it was down
+    pair.a.reaches_other = pair.b.reaches_other = False
+    pair.run(10)
+    assert failures(pair.a) == failures(pair.b) == 1
+
+
+def test_who_was_never_up_or_wants_the_end_itself_has_not_failed() -> None:
+    pair = Pair(start=False)
+    pair.b.reaches_other = False
+    pair.start(pair.a)
+    pair.start(pair.b)
+    deliver(pair, state=State.DOWN, your_discriminator=0)
+    pair.run(10)
+    assert [state for state, _, _ in pair.a.reasons()] == [State.INIT, State.DOWN]
+    assert failures(pair.a) == 0
+    pair = up()
+    pair.disable(pair.a)
+    pair.run(10)
+    assert failures(pair.a) == failures(pair.b) == 0
+
+
 def test_a_poll_is_answered_at_once_and_does_not_move_the_periodic_packets() -> None:
     pair = up()
     due = pair.a.sessions.deadline()
