@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from mlbd.model.community import NotCommunity, parse_community
 
 
-@pytest.mark.parametrize("text", ["0:0", "65535:65535", "large:0:0:0", "large:4294967295:1:4294967295"])
+@pytest.mark.parametrize(
+    "text",
+    ["0:0", "65535:65535", "large:0:0:0", "large:4294967295:1:4294967295"]
+    + ["rt:65000:4294967295", "soo:4200000000:65535", "rt:65536:0", "soo:0:0"],
+)
 def test_a_community_is_written_as_it_was_read(text: str) -> None:
     assert str(parse_community(text)) == text
 
@@ -18,7 +22,10 @@ def test_another_form_may_be_an_alias(text: str) -> None:
         parse_community(text)
 
 
-@pytest.mark.parametrize("text", ["65536:1", "1:-1", "a:1", "1: 2", "١:1", "foo:1:2:3", "large:4294967296:0:0", "1:"])
+@pytest.mark.parametrize(
+    "text", ["65536:1", "1:-1", "a:1", "1: 2", "١:1", "foo:1:2:3", "large:4294967296:0:0", "1:", "rt:65536:65536",
+    "rt:4294967296:1", "soo:a:1"],
+)  # fmt: skip
 def test_the_right_form_with_wrong_numbers_is_a_mistake(text: str) -> None:
     with pytest.raises(ValueError) as caught:
         parse_community(text)
@@ -28,11 +35,17 @@ def test_the_right_form_with_wrong_numbers_is_a_mistake(text: str) -> None:
 @pytest.mark.parametrize(
     ("less", "more"),
     [("0:1234", "0:2345"), ("large:1234:0:0", "large:1234:0:1"), ("large:1234:1:0", "large:1235:0:0"),
-     ("large:123:456:789", "0:1234"), ("0:65535", "1:0")],
+     ("large:123:456:789", "0:1234"), ("0:65535", "1:0"), ("large:9:9:9", "rt:0:0"), ("rt:1:1", "soo:1:1")],
 )  # fmt: skip
 def test_order(less: str, more: str) -> None:
     assert parse_community(less) < parse_community(more)
     assert not parse_community(more) < parse_community(less)
+
+
+def test_extended_communities_are_those_of_the_rfc() -> None:
+    """RFC 4360 3.1 and 4, RFC 5668 2, octet by octet."""
+    assert parse_community("rt:65000:100").numbers == (0x00_02_FDE8_00000064,)
+    assert parse_community("soo:4200000000:100").numbers == (0x02_03_FA56EA00_0064,)
 
 
 @given(st.text())
