@@ -14,7 +14,7 @@ from .words import ago, clock, lasting
 
 #: What a state means, for the eyes of somebody who wonders.
 MEANINGS = {
-    "idle": "There is no connection: the next attempt to make one is yet to come.",
+    "idle": "There is no connection, and this node makes none now.",
     "connect": "This node is opening a TCP connection to it.",
     "active": "There is no connection: this node waits for the peer to connect, or for its own next attempt.",
     "open-sent": "There is a connection, and the peer has not said yet who it is.",
@@ -23,7 +23,15 @@ MEANINGS = {
     "listening": "Whoever connects from this network gets a session of its own.",
 }
 _AGREED = ("open-confirm", "established")
-_MESSAGES = ("open", "update", "keepalive", "notification", "route-refresh")
+#: By the names of counters.
+_MESSAGES = {
+    "open": "OPEN",
+    "update": "UPDATE",
+    "keepalive": "KEEPALIVE",
+    "notification": "NOTIFICATION",
+    "routeRefresh": "ROUTE-REFRESH",
+    "endOfRib": "End-of-RIB",
+}
 _LABEL = 11
 
 
@@ -50,16 +58,16 @@ def _state(peer: Any, now: float) -> str:
 
 
 def _facts(peer: Any, now: float) -> Iterator[tuple[str, str]]:
-    if peer["message"]:
+    if peer["message"] not in ("", peer["error"]):
         yield "Why not", peer["message"]
+    if peer["error"]:
+        yield "Last error", _error(peer, now)
     yield "Object", peer["object"]
     yield "Peer", ", ".join(_far_end(peer))
     yield "This node", ", ".join(_near_end(peer))
     yield "Families", listed(peer["families"]) + _whether_agreed(peer)
     if peer["state"] == "listening":
         return
-    if peer["error"]:
-        yield "Last error", _error(peer, now)
     yield "Prefixes", _prefixes(peer)
     yield "Timers", ", ".join(_timers(peer))
     if session := peer["bfd_session"]:
@@ -68,10 +76,9 @@ def _facts(peer: Any, now: float) -> Iterator[tuple[str, str]]:
         yield "BFD", peer["bfd"]
     yield "It offers", listed(peer["capabilities_received"]) or "nothing, or has not said yet"
     yield "Is offered", listed(peer["capabilities_sent"]) or "nothing yet"
-    counters = peer["counters"]
     for direction in ("sent", "received"):
-        yield direction.capitalize(), _messages(counters, direction)
-    yield "Sessions", f"{counters.get('established', 0)} established, {counters.get('lost', 0)} lost"
+        yield direction.capitalize(), ", ".join(_messages(peer["counters"], direction)) or "nothing"
+    yield "Sessions", ", ".join(_sessions(peer["counters"]))
 
 
 def _far_end(peer: Any) -> Iterator[str]:
@@ -118,6 +125,16 @@ def _timers(peer: Any) -> Iterator[str]:
         yield f"next attempt in {timers['retry']:.0f} s"
 
 
-def _messages(counters: Any, direction: str) -> str:
-    found = ((name, counters.get(f"{name}.{direction}", 0)) for name in _MESSAGES)
-    return ", ".join(f"{name} {count}" for name, count in found if count) or "nothing"
+def _messages(counters: Any, direction: str) -> Iterator[str]:
+    for name, shown in _MESSAGES.items():
+        if count := counters.get(f"{name}.{direction}"):
+            yield f"{shown} {count}"
+    if direction == "received" and (flaws := counters.get("flaws")):
+        yield f"mistakes that do no harm {flaws}"
+
+
+def _sessions(counters: Any) -> Iterator[str]:
+    yield f"established {counters.get('established', 0)}"
+    yield f"lost {counters.get('lost', 0)}"
+    if rejected := counters.get("rejected"):
+        yield f"connections rejected {rejected}"

@@ -9,6 +9,7 @@ The names end as Prometheus asks: `_total` counts up, everything else is as it i
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from mlbd.model.settings import Endpoint
-from mlbd.model.status import Presence, Severity, Status
+from mlbd.model.status import PeerState, PeerStatus, Presence, Severity, Status
 
 CONNECTIONS = 16
 REQUEST_SECONDS = 10.0
@@ -33,6 +34,18 @@ COUNTED: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
     "taken": ("mlbd_address_takeovers_total", "How often this node began to hold an address on a link.", {}),
     "frozen": ("mlbd_reflex_freezes_total", "How often the reflex did not run for longer than BFD waits.", {}),
 }
+
+
+_MESSAGES = ("open", "update", "notification", "keepalive", "routeRefresh")
+_STATES = tuple(state for state in PeerState if state is not PeerState.LISTENING)
+#: The name, without the prefix of all BGP, and help of what there is one of for every peer.
+_OF_EACH_PEER: tuple[tuple[str, str, Callable[[PeerStatus], float]], ...] = (
+    ("session_up", "Whether a BGP session is established.", lambda peer: peer.state is PeerState.ESTABLISHED),
+    ("announced_prefixes", "Prefixes that a peer hears from this node.", lambda peer: peer.sent),
+    ("received_prefixes", "Prefixes that a peer announces, of which none is used.", lambda peer: peer.received),
+    ("sessions_established_total", "How often it was established.", lambda peer: peer.counters.get("established", 0)),
+    ("sessions_lost_total", "How often it was lost.", lambda peer: peer.counters.get("lost", 0)),
+)
 
 
 class Sample(NamedTuple):
@@ -113,6 +126,7 @@ def samples(status: Status) -> Iterator[Sample]:
     for severity in Severity:
         yield Sample("mlbd_problems", "What is wrong now.", problems[severity], {"severity": severity})
     yield from _nodes(status)
+    yield from _peers(status)
     for link in status.links:
         yield Sample("mlbd_link_usable", "Whether addresses may be announced on it.", link.usable, {"link": link.name})
     yield Sample("mlbd_reflex_alive", "Whether the process that answers runs.", status.reflex.alive)
@@ -143,6 +157,31 @@ def _nodes(status: Status) -> Iterator[Sample]:
     for session in sessions:
         labels = {"peer": session.peer, "link": session.link}
         yield Sample("mlbd_bfd_session_downs_total", "How often a BFD session went down.", session.downs, labels)
+
+
+def _peers(status: Status) -> Iterator[Sample]:
+    """A few lines for each BGP session, and none for a route: those are thousands. A network that hosts may come from
+    is no session."""
+    sessions = [peer for peer in status.peers if peer.state is not PeerState.LISTENING]
+    states = Counter(peer.state for peer in sessions)
+    for state in _STATES:
+        yield Sample("mlbd_bgp_sessions", "BGP sessions, by state (RFC 4271).", states[state], {"state": state})
+    for name, help, value in _OF_EACH_PEER:
+        for peer in sessions:
+            yield Sample(f"mlbd_bgp_{name}", help, value(peer), {"peer": peer.name})
+    for peer in sessions:
+        for kind, direction in itertools.product(_MESSAGES, ("sent", "received")):
+            count = peer.counters.get(f"{kind}.{direction}", 0)
+            labels = {"peer": peer.name, "type": kind, "direction": direction}
+            yield Sample("mlbd_bgp_messages_total", "Messages of BGP.", count, labels)
+    for peer in sessions:
+        if peer.state is PeerState.ESTABLISHED:
+            labels = {"peer": peer.name}
+            yield Sample("mlbd_bgp_session_start_time_seconds", "When it was established.", peer.since, labels)
+    for peer in sessions:
+        if peer.bfd:
+            labels = {"peer": peer.name}
+            yield Sample("mlbd_bgp_bfd_up", "Whether the BFD session to a BGP peer is up.", peer.bfd == "up", labels)
 
 
 def _pools(status: Status) -> Iterator[Sample]:

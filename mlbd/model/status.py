@@ -187,8 +187,9 @@ class PeerStatus:
     `received` count the prefixes that this end and the other announce now. `bfd` is "" without BFD, else a state of a
     SessionStatus. `error` is why the last session or attempt ended, in words, "" when nothing ever went wrong;
     `message` is what keeps it from being established, or a route from being announced in it, and what to do.
-    `capabilities_*` are in words; `counters` are since the start of the daemon: `established`, `lost`, and messages by
-    name with `.sent` and `.received` (`update.sent`)."""
+    `capabilities_*` are in words; `counters` are since the start of the daemon: messages by name with `.sent` and
+    `.received` (`update.sent`, `routeRefresh.received`), `established`, `lost`, `rejected` (connections) and `flaws`
+    (what RFC 7606 tolerates)."""
 
     name: str
     object: str

@@ -10,7 +10,17 @@ from mlbd.daemon.report import compose
 from mlbd.drivers import metrics as module
 from mlbd.drivers.metrics import Sample, render, samples
 from mlbd.model.settings import Endpoint
-from mlbd.model.status import DrainStatus, NodeStatus, Presence, Problem, SessionStatus, Severity, Status
+from mlbd.model.status import (
+    DrainStatus,
+    NodeStatus,
+    PeerState,
+    PeerStatus,
+    Presence,
+    Problem,
+    SessionStatus,
+    Severity,
+    Status,
+)
 from mlbd.proto.neighbor.vip import State
 from tests.lab import Host, Lab
 
@@ -76,6 +86,33 @@ def test_nodes_and_their_sessions() -> None:
     assert value(metrics, "mlbd_drained") == 0
     drained = dataclasses.replace(known, drain=DrainStatus(1000.0, "disks", done=True))
     assert value(parse(render(samples(drained))), "mlbd_drained") == 1
+
+
+def test_peers() -> None:
+    up, down, listening = (
+        PeerStatus(name, "BGPPeer x/tor", "198.51.100.254", "64512", 64500, state, since=1000.0, bfd=bfd)
+        for name, state, bfd in (
+            ("tor-1", PeerState.ESTABLISHED, "up"),
+            ("tor-2", PeerState.ACTIVE, "down"),
+            ("racks", PeerState.LISTENING, ""),
+        )
+    )
+    counters = {"update.sent": 7, "open.received": 3, "endOfRib.received": 2, "established": 3, "lost": 2, "flaws": 1}
+    up = dataclasses.replace(up, sent=12, received=1043, counters=counters)
+    metrics = parse(render(samples(dataclasses.replace(compose(facts()), peers=(up, down, listening)))))
+    assert [value(metrics, "mlbd_bgp_sessions", state=s) for s in ("idle", "active", "established")] == [0, 1, 1]
+    tor_1, tor_2 = (("peer", "tor-1"),), (("peer", "tor-2"),)
+    assert metrics["mlbd_bgp_session_up"] == {tor_1: 1, tor_2: 0}
+    assert metrics["mlbd_bgp_session_start_time_seconds"] == {tor_1: 1000}
+    assert metrics["mlbd_bgp_announced_prefixes"] == {tor_1: 12, tor_2: 0}
+    assert metrics["mlbd_bgp_received_prefixes"] == {tor_1: 1043, tor_2: 0}
+    assert metrics["mlbd_bgp_sessions_established_total"] == {tor_1: 3, tor_2: 0}
+    assert metrics["mlbd_bgp_sessions_lost_total"] == {tor_1: 2, tor_2: 0}
+    assert metrics["mlbd_bgp_bfd_up"] == {tor_1: 1, tor_2: 0}
+    messages = {labels: count for labels, count in metrics["mlbd_bgp_messages_total"].items() if count}
+    sent = (("direction", "sent"), ("peer", "tor-1"), ("type", "update"))
+    received = (("direction", "received"), ("peer", "tor-1"), ("type", "open"))
+    assert messages == {sent: 7, received: 3}
 
 
 def test_what_the_reflex_counts_is_frames_or_has_a_name_of_its_own() -> None:

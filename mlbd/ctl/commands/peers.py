@@ -34,7 +34,6 @@ COLUMNS = (
     Column("LOSSES", right=True, wide=True),
     Column("ERROR SINCE", wide=True),
     Column("LAST ERROR", wide=True),
-    Column("MESSAGE", wide=True),
 )
 NONE = "No BGP session is asked of this node: put a BGPPeer that selects it into a state directory."
 
@@ -108,7 +107,11 @@ def draw(peers: Any, screen: Screen, wide: bool) -> list[str]:
 
 
 def _trouble(peer: Any) -> int:
-    return 2 if peer["state"] not in ("established", "listening") else int(bool(peer["message"]))
+    return int(bool(peer["message"])) if _settled(peer) else 2
+
+
+def _settled(peer: Any) -> bool:
+    return peer["state"] in ("established", "listening")
 
 
 def _row(peer: Any, now: float) -> Sequence[str]:
@@ -121,7 +124,7 @@ def _row(peer: Any, now: float) -> Sequence[str]:
         _since(peer, now),
         str(peer["sent"]),
         peer["bfd"],
-        _why_not(peer),
+        peer["message"] or ("" if _settled(peer) else peer["error"]),
         ",".join(peer["families"]),
         str(peer["received"]),
         peer["local"],
@@ -132,7 +135,6 @@ def _row(peer: Any, now: float) -> Sequence[str]:
         str(counters.get("lost", 0)),
         compact(ago(peer["error_at"] or 0.0, now)),
         peer["error"],
-        peer["message"],
     )
 
 
@@ -143,8 +145,3 @@ def _since(peer: Any, now: float) -> str:
         case "listening":
             return ""
     return compact(ago(peer["lost_at"], now)) if peer["lost_at"] else "never"
-
-
-def _why_not(peer: Any) -> str:
-    settled = peer["state"] in ("established", "listening")
-    return str(peer["message"] if settled else peer["error"] or peer["message"])
