@@ -82,7 +82,6 @@ DIFFERENCES = (
         _passes_secret_through,
     ),
     Difference("admission-*", "*", "no admission webhook: a bad object is refused where it is read, with its reason"),
-    Difference("bgp-native-messages", "*", "the BGP codec is not built yet (issue 4)"),
     Difference("bgp-speaker-sequences", "*", "routes are not planned yet (issue 4)"),
     Difference(
         "bgp-speaker-decisions",

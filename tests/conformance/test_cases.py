@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import addresses, allocator, bgp, config, controller, layer2, neighbor
+from . import addresses, allocator, bgp, config, controller, layer2, messages, neighbor
 
 Check = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
 
@@ -24,6 +24,7 @@ CHECKS: dict[str, Check] = {
     "l2-election-parts": layer2.election_part,
     "l2-decisions": layer2.decision,
     "l2-arp-responder": neighbor.arp_frame,
+    "bgp-native-messages": messages.message,
     "bgp-speaker-decisions": bgp.decision,
 }
 
