@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mlbd.model import manifest
 from mlbd.model.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
@@ -15,7 +16,7 @@ WITHOUT_EFFECT = ("kubernetes",)
 
 def uncommented(text: str) -> str:
     """Take away the "#" of every line that shows a setting; prose has a blank after it."""
-    return re.sub(r"(?m)^#(?=\w|  )", "", text)
+    return re.sub(r"(?m)^#(?=\S|  )", "", text)
 
 
 def test_the_settings_shown_are_the_defaults_and_all_of_them() -> None:
@@ -24,6 +25,20 @@ def test_the_settings_shown_are_the_defaults_and_all_of_them() -> None:
     assert read_settings(shown.encode(), "node-1") == defaults
     assert read_settings(uncommented(shown).encode(), "") == defaults
     assert len(re.findall(r"(?m)^#\w+:", shown)) == len(defaults.__dataclass_fields__)
+
+
+def test_the_routers_shown_are_none_until_they_are_uncommented() -> None:
+    shown = (ETC / "state.d" / "bgp.yaml").read_text()
+    assert manifest.read(shown.encode(), "bgp.yaml") == manifest.read(b"", "bgp.yaml")
+    used = manifest.read(uncommented(shown).encode(), "bgp.yaml")
+    assert used.problems == ()
+    assert {identity.world_field for identity in used.objects} == {
+        "address_pools",
+        "bgp_advertisements",
+        "bgp_peers",
+        "bfd_profiles",
+        "secrets",
+    }
 
 
 def test_what_has_no_effect_yet_is_said_to_have_none() -> None:
