@@ -109,6 +109,8 @@ def test_who_asks_gets_an_answer_and_no_default_route(speaking: Speaking, node: 
     assert re.search(r"Router lifetime *: +0 ", said)
     assert f"from {link_local(node)}" in said
     assert "default" not in router.ip("-6", "route")
+    # Where the question went to, and a switch that snoops is told so (RFC 3810).
+    assert "ff02::2" in node.ip("-6", "maddr", "show", "dev", "eth0")
 
 
 def test_the_router_is_heard_at_once_because_it_is_asked(speaking: Speaking, node: Host, router: Host) -> None:
