@@ -9,20 +9,18 @@ from mlbd.model.address import IPAddress
 from mlbd.model.core import Service
 from mlbd.model.deckhouse import CLASS_KIND
 from mlbd.model.desired import Refusal
-from mlbd.model.peering import Peer
 from mlbd.model.reference import Key, Reference
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
 from .announcements import PoolCoverages, class_coverage
-from .bgp_coverage import BgpCoverage, BgpCoverages
-from .bgp_objects import advertisements
-from .catalog import Catalog, catalog, problem_of
+from .bgp_coverage import BgpCoverage
+from .bgp_ground import BgpGround, survey_bgp
+from .bgp_objects import CONFIGURATION
+from .catalog import Catalog, catalog
 from .eligibility import Coverage
 from .liveness import sharers
-from .peers import sessions
 from .requests import Request, choose_class, request
-from .routes import Audience
 from .sources import Source
 
 #: All that a World holds but what is planned against it.
@@ -32,20 +30,17 @@ _SURVEYED = tuple(each.name for each in fields(World) if each.name not in ("serv
 @dataclass(frozen=True, slots=True)
 class Ground:
     """`world` is the one it was worked out from; only its Services and EndpointSlices may differ from a later one.
-    `group` are the nodes that share a layer 2 class or pool with `node`, `peers` its BGP sessions and `audiences` what
-    decides on what each of them hears."""
+    `group` are the nodes that share a layer 2 class or pool with `node`."""
 
     world: World
     node: str
     catalog: Catalog
     classes: Mapping[str, Coverage]
     pools: PoolCoverages
-    bgp: BgpCoverages
+    bgp: BgpGround
     refused: Mapping[Reference, Refusal]
     problems: tuple[Problem, ...]
     group: frozenset[str]
-    peers: Mapping[str, Peer]
-    audiences: Mapping[str, Audience]
 
     def holds_for(self, world: World, node: str) -> bool:
         worlds = ((getattr(self.world, name), getattr(world, name)) for name in _SURVEYED)
@@ -61,14 +56,14 @@ class Ground:
         name = source.reference.key.name
         if source.reference.kind == CLASS_KIND:
             return self.classes[name]
-        return self.pools.cover(name, service) if name in self.pools or name not in self.bgp else None
+        return self.pools.cover(name, service) if name in self.pools or name not in self.bgp.covers else None
 
     def bgp_cover(self, source: Source, service: Service, addresses: Iterable[IPAddress]) -> BgpCoverage | None:
         """None where nothing of the kind is advertised."""
         name, families = source.reference.key.name, frozenset(address.version for address in addresses)
-        if source.reference.kind == CLASS_KIND or name not in self.bgp or not families:
+        if source.reference.kind == CLASS_KIND or name not in self.bgp.covers or not families:
             return None
-        return self.bgp.cover(name, service, families)
+        return self.bgp.covers.cover(name, service, families)
 
     def links(self, source: Source) -> Mapping[str, frozenset[str] | None]:
         """The nodes that announce some of its addresses, and there on which links (None is every one)."""
@@ -90,27 +85,17 @@ def survey(world: World, node: str) -> Ground:
         sorted(world.l2_advertisements.values(), key=lambda advertisement: advertisement.key),
         nodes,
     )
-    said = advertisements(world, book.pools)
-    wide = {each: None for name, found in said.by_pool.items() if 6 in book.pools[name].spans for each in found}
-    spoken = sessions(world, wide)
-    over_bgp = BgpCoverages(node, book.pools, said.by_pool, spoken.stand.values(), nodes)
-    peers = {name: session.on(node) for name, session in spoken.stand.items() if node in session.nodes}
-    here = [each for each in said.attached if node in each.nodes]
-    audiences = {
-        name: (frozenset(each for each in here if each.reaches(name)), peer.families) for name, peer in peers.items()
-    }
+    bgp = survey_bgp(world, node, book.pools)
     problems = (
         *book.problems,
-        *said.problems,
-        *(problem_of(reference, refusal) for reference, refusal in sorted(spoken.refused.items())),
+        *bgp.problems,
         *_uncovered(classes),
         *_unknown_pools(world),
         *_unknown_node(world, node),
     )
     covers = (*(classes[name].interfaces for name in book.classes), *map(pools.links, book.pools))
-    refused = {**book.refused, **said.refused, **spoken.refused}
-    group = sharers(node, covers)
-    return Ground(world, node, book, classes, pools, over_bgp, refused, problems, group, peers, audiences)
+    refused = {**book.refused, **bgp.refused}
+    return Ground(world, node, book, classes, pools, bgp, refused, problems, sharers(node, covers))
 
 
 def _uncovered(classes: Mapping[str, Coverage]) -> list[Problem]:
@@ -130,17 +115,21 @@ def _uncovered(classes: Mapping[str, Coverage]) -> list[Problem]:
 def _unknown_pools(world: World) -> list[Problem]:
     """Advertisements that name pools which are not there; they stand for the others."""
     known = {key.name for key in (*world.address_pools, *world.load_balancer_pools)}
-    named = [(Reference("L2Advertisement", key), each.pools) for key, each in world.l2_advertisements.items()]
-    named += [(Reference("BGPAdvertisement", key), each.pools) for key, each in world.bgp_advertisements.items()]
+    place = "spec.ipAddressPools"
+    named = [(Reference("L2Advertisement", key), place, each.pools) for key, each in world.l2_advertisements.items()]
+    named += [(Reference("BGPAdvertisement", key), place, each.pools) for key, each in world.bgp_advertisements.items()]
+    for key, configuration in world.load_balancer_configurations.items():
+        for index, part in enumerate(configuration.advertisements):
+            named.append((Reference(CONFIGURATION, key), f"spec.advertisements[{index}].poolNames", part.pools))
     return [
         Problem(
             Severity.WARNING,
             str(reference),
             "PoolNotFound",
             f"cannot announce pool {pool}, there is none of this name: make it, or correct the name",
-            "spec.ipAddressPools",
+            place,
         )
-        for reference, pools in sorted(named)
+        for reference, place, pools in sorted(named)
         for pool in pools
         if pool not in known
     ]

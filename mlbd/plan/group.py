@@ -50,6 +50,7 @@ def work_out(name: str, members: Sequence[Member], ground: Ground, before: Group
         return before
     decisions = list(_decide(name, members, ground, known.decisions if on_same_ground else ()))
     announced = _announce(decisions, ground.node, known.announced)
+    spoken = _table(decisions, ground, known)
     now, then = list(announced.values()), list(known.announced.values())
     return Group(
         ground,
@@ -59,9 +60,9 @@ def work_out(name: str, members: Sequence[Member], ground: Ground, before: Group
         {each.plan.key: each.plan for each in decisions},
         joined([each.vips for each in now], [each.vips for each in then], known.vips),
         joined([each.claims for each in now], [each.claims for each in then], known.claims),
-        tuple(chain.from_iterable(each.problems for each in decisions)),
+        (*chain.from_iterable(each.problems for each in decisions), *spoken.contested.values()),
         used(each.allotment for each in decisions),
-        _table(decisions, ground, known),
+        spoken,
     )
 
 
@@ -78,10 +79,10 @@ def _decide(name: str, members: Sequence[Member], ground: Ground, before: Sequen
 
 
 def _table(decisions: Sequence[Decision], ground: Ground, before: Group) -> Table:
-    if not ground.peers and before.table is _SILENCE:
+    if not ground.bgp.peers and before.table is _SILENCE:
         return _SILENCE
     if before.ground is not ground or before.table is _SILENCE:
-        return table(ground.audiences.values(), (each.said for each in decisions), before.table)
+        return table(ground.bgp.audiences.values(), (each.said for each in decisions), before.table)
     now, then = set(decisions), set(before.decisions)
     return changed(before.table, (each.said for each in then - now), (each.said for each in now - then))
 

@@ -123,7 +123,7 @@ def _joined(memo: Memo, before: Plan, known: Mapping[str, Group]) -> Plan:
         (*memo.ground.problems, *chain.from_iterable(group.problems for group in now)),
         _foreign(memo.members.values()),
         before.group if before.group == memo.ground.group else memo.ground.group,
-        before.peers if before.peers == memo.ground.peers else memo.ground.peers,
+        before.peers if before.peers == memo.ground.bgp.peers else memo.ground.bgp.peers,
         _routes(memo, before),
         spoken.advertised,
         memo=memo,
@@ -137,7 +137,7 @@ def _table(memo: Memo) -> Table:
 
 def _routes(memo: Memo, before: Plan) -> Mapping[str, Routes]:
     heard = _table(memo).heard
-    routes = {name: heard.get(audience, _SILENCE) for name, audience in memo.ground.audiences.items()}
+    routes = {name: heard.get(audience, _SILENCE) for name, audience in memo.ground.bgp.audiences.items()}
     same = before.routes.keys() == routes.keys() and all(before.routes[name] is each for name, each in routes.items())
     return before.routes if same else routes
 

@@ -13,8 +13,10 @@ from itertools import chain
 
 from mlbd.model.address import IPAddress, IPNetwork
 from mlbd.model.peering import Announcement, Routes
+from mlbd.model.status import Problem, Severity
 
 from .bgp_conflicts import Attached
+from .bgp_objects import contradiction
 
 #: What decides on what a peer hears: the advertisements that reach it here, and the families that it carries.
 Audience = tuple[frozenset[Attached], frozenset[int]]
@@ -31,12 +33,14 @@ class Contribution:
 @dataclass(frozen=True, slots=True)
 class Table:
     """`said` counts by prefix how often each advertisement contributes it, `addresses` for how many Services each is
-    announced. `heard` is what each audience hears."""
+    announced. `heard` is what each audience hears; `contested` are the prefixes of which it could not be said all that
+    was asked for."""
 
     said: Mapping[IPNetwork, Mapping[Attached, int]] = field(default_factory=dict)
     addresses: Mapping[IPAddress, int] = field(default_factory=dict)
     heard: Mapping[Audience, Routes] = field(default_factory=dict)
     advertised: frozenset[IPAddress] = frozenset()
+    contested: Mapping[IPNetwork, Problem] = field(default_factory=dict)
 
 
 def table(audiences: Iterable[Audience], contributions: Iterable[Contribution], before: Table) -> Table:
@@ -45,7 +49,7 @@ def table(audiences: Iterable[Audience], contributions: Iterable[Contribution], 
     fresh = changed(Table(heard={audience: {} for audience in audiences}), (), contributions)
     heard = {audience: _same(routes, known) for audience, routes in fresh.heard.items()}
     advertised = before.advertised if before.advertised == fresh.advertised else fresh.advertised
-    return Table(fresh.said, fresh.addresses, heard, advertised)
+    return Table(fresh.said, fresh.addresses, heard, advertised, fresh.contested)
 
 
 def _same(routes: Routes, known: list[Routes]) -> Routes:
@@ -74,7 +78,13 @@ def changed(before: Table, gone: Iterable[Contribution], come: Iterable[Contribu
             del said[network]
     heard = {audience: _heard(audience, routes, said, touched) for audience, routes in before.heard.items()}
     advertised = frozenset(addresses)
-    return Table(said, addresses, heard, before.advertised if before.advertised == advertised else advertised)
+    contested = {network: each for network, each in before.contested.items() if network not in touched}
+    for network in touched:
+        if (problem := _contest(network, said.get(network, {}), heard)) is not None:
+            contested[network] = problem
+    contested = dict(sorted(contested.items(), key=lambda item: str(item[0])))
+    same = before.advertised == advertised
+    return Table(said, addresses, heard, before.advertised if same else advertised, contested)
 
 
 def _counted(counts: Mapping[Attached, int], attached: Attached, step: int) -> Mapping[Attached, int]:
@@ -104,13 +114,33 @@ def _heard(
     return whole
 
 
+def _contest(network: IPNetwork, counts: Mapping[Attached, int], audiences: Iterable[Audience]) -> Problem | None:
+    """Two local preferences for one prefix and one peer, which Services with different labels may bring about."""
+    if len(counts) < 2:
+        return None
+    for reaching, families in audiences:
+        told = _ranked(reaching & counts.keys()) if network.version in families else []
+        for other in told[1:]:
+            if other.announcement.local_pref != told[0].announcement.local_pref:
+                refusal = contradiction(told[0], other, str(network))
+                return Problem(Severity.WARNING, other.origin, refusal.reason, refusal.message)
+    return None
+
+
+def _ranked(attached: Iterable[Attached]) -> list[Attached]:
+    """Those that set a local preference first, then by name: the later are the younger."""
+
+    def rank(each: Attached) -> tuple[bool, str, int]:
+        wanted = each.announcement.local_pref
+        return wanted is None, each.origin, wanted or 0
+
+    return sorted(attached, key=rank)
+
+
 def united(attached: Iterable[Attached]) -> Announcement | None:
-    """What several advertisements say of one prefix, None of none. The first by name that has a local preference sets
-    it: the later are the younger."""
-    found = sorted(attached, key=lambda each: (each.origin, each.advertisement.local_pref))
+    """What several advertisements say of one prefix, None of none."""
+    found = list(attached)
     if len(found) < 2:
         return found[0].announcement if found else None
-    wanted = (each.announcement.local_pref for each in found)
-    local_pref = next((value for value in wanted if value is not None), None)
     communities = frozenset(value for each in found for value in each.announcement.communities)
-    return Announcement(local_pref, tuple(sorted(communities)))
+    return Announcement(_ranked(found)[0].announcement.local_pref, tuple(sorted(communities)))

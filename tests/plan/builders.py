@@ -92,7 +92,8 @@ def bgp(name: str = "bgp", **fields: Any) -> BGPAdvertisement:
 def routes(planned: Plan, name: str = "peer") -> dict[str, str]:
     """What a peer hears: by prefix the local preference and the communities."""
     told = planned.routes[name].items()
-    return {str(prefix): " ".join(map(str, (said.local_pref or "", *said.communities))) for prefix, said in told}
+    wanted = {prefix: [] if said.local_pref is None else [said.local_pref] for prefix, said in told}
+    return {str(prefix): " ".join(map(str, (*wanted[prefix], *said.communities))) for prefix, said in told}
 
 
 def service(
