@@ -81,7 +81,7 @@ class AdjRibOut:
     def _count_left_out(self) -> Mapping[str, int]:
         batches = self._batches()
         found = (p for p, attributes in self._routes.items() if batches[p.version].encode(attributes) is None)
-        return Counter(self._reason(family_of(prefix)) for prefix in found)
+        return dict(Counter(self._reason(family_of(prefix)) for prefix in found))
 
     def _reason(self, family: Family) -> str:
         name = _NAMES[family]
