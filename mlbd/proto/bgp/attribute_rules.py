@@ -6,7 +6,7 @@ does not need, such as the loops that an ORIGINATOR_ID tells of, is not looked a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -112,7 +112,8 @@ def _as_and_address(value: bytes, octets: int) -> UpdateError | None:
     return None if any(value[:octets]) else UpdateError.OPTIONAL_ATTRIBUTE_ERROR  # RFC 7607 2
 
 
-RULES: Final = {
+#: By type.
+RULES: Final[Mapping[int, Rule]] = {
     Attribute.ORIGIN: Rule(TRANSITIVE, _origin),
     Attribute.AS_PATH: Rule(TRANSITIVE, _as_path),
     Attribute.NEXT_HOP: Rule(TRANSITIVE, _next_hop),

@@ -9,6 +9,8 @@ from typing import Final
 from .messages import BgpError, Capabilities, GracefulRestart, Notification
 from .numbers import FAMILIES, Capability, ErrorCode, Family, OpenError, Role
 
+_KNOWN: Final = frozenset(Capability)
+
 _FAMILY: Final = struct.Struct("!HxB")
 _NEXT_HOP: Final = struct.Struct("!HHH")  # here the subsequent identifier has two octets (RFC 8950 4)
 _NEXT_HOP_IPV6: Final = 2
@@ -74,7 +76,7 @@ def decode_capabilities(octets: bytes) -> Capabilities:
         extended_next_hop=_extended_next_hop(values.get(Capability.EXTENDED_NEXT_HOP, [])),
         graceful_restart=_restart(values.get(Capability.GRACEFUL_RESTART, [])),
         role=_role(values.get(Capability.ROLE, [])),
-        unknown=tuple(code for code in values if code not in Capability.__members__.values()),
+        unknown=tuple(code for code in values if code not in _KNOWN),
     )
 
 

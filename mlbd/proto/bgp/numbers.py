@@ -1,4 +1,4 @@
-"""The numbers of BGP that IANA keeps, and what an error is called."""
+"""The numbers of BGP that IANA keeps."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from .attribute_rules import EXTENDED_LENGTH, OPTIONAL, RULES, TRANSITIVE
 from .messages import BgpError, Notification
 from .negotiated import Negotiated
 from .numbers import Attribute, ErrorCode, UpdateError
-from .words import name
+from .words import subcode_name
 
 _SHOWN_OCTETS: Final = 16
 
@@ -22,12 +22,6 @@ class PathAttribute(NamedTuple):
     flags: int
     value: bytes
     octets: bytes
-
-    def __str__(self) -> str:
-        known = self.kind in RULES
-        more = "..." if len(self.octets) > _SHOWN_OCTETS else ""
-        title = Attribute(self.kind).name if known else f"attribute {self.kind}"
-        return f"{title} {self.octets[:_SHOWN_OCTETS].hex()}{more}"
 
 
 class Flaw(NamedTuple):
@@ -73,12 +67,16 @@ def update_error(subcode: UpdateError, data: bytes = b"") -> BgpError:
 
 def missing(kind: Attribute) -> Flaw:
     """RFC 7606 3 d; the type is the data (RFC 4271 6.3)."""
-    subcode = UpdateError.MISSING_WELL_KNOWN_ATTRIBUTE
-    notification = Notification(ErrorCode.UPDATE_MESSAGE, subcode, bytes((kind,)))
-    return Flaw(f"{name(ErrorCode.UPDATE_MESSAGE, subcode)}: {kind.name}", notification, discard=False)
+    return _flaw(UpdateError.MISSING_WELL_KNOWN_ATTRIBUTE, kind.name, bytes((kind,)))
+
+
+def _flaw(subcode: UpdateError, what: str, data: bytes, discard: bool = False) -> Flaw:
+    text = f"{subcode_name(ErrorCode.UPDATE_MESSAGE, subcode)}: {what}"
+    return Flaw(text, Notification(ErrorCode.UPDATE_MESSAGE, subcode, data), discard)
 
 
 def _split(octets: bytes, received: ReceivedAttributes) -> Iterator[PathAttribute]:
+    """Where one ends behind the others, the prefixes can still be found by the length of them all (RFC 7606 4)."""
     at = 0
     while at < len(octets):
         flags = octets[at]
@@ -86,16 +84,10 @@ def _split(octets: bytes, received: ReceivedAttributes) -> Iterator[PathAttribut
         end = start + int.from_bytes(octets[at + 2 : start], "big")
         if start > len(octets) or end > len(octets):
             received.truncated = True
-            received.flaws.append(_truncated(octets[at:]))
+            received.flaws.append(_flaw(UpdateError.ATTRIBUTE_LENGTH_ERROR, "the last attribute", octets[at:]))
             return
         yield PathAttribute(octets[at + 1], flags, octets[start:end], octets[at:end])
         at = end
-
-
-def _truncated(rest: bytes) -> Flaw:
-    """RFC 7606 4: where the prefixes begin is known from the length of all attributes."""
-    notification = Notification(ErrorCode.UPDATE_MESSAGE, UpdateError.ATTRIBUTE_LENGTH_ERROR, rest)
-    return Flaw(f"the last attribute {rest[:_SHOWN_OCTETS].hex()} ends behind the others", notification, discard=False)
 
 
 def _check_again(attribute: PathAttribute) -> None:
@@ -105,20 +97,20 @@ def _check_again(attribute: PathAttribute) -> None:
 
 
 def _find_flaw(attribute: PathAttribute, negotiated: Negotiated) -> Flaw | None:
-    if attribute.kind not in RULES:
+    rule = RULES.get(attribute.kind)
+    if rule is None:
         if not attribute.flags & OPTIONAL:
             raise update_error(UpdateError.UNRECOGNIZED_WELL_KNOWN_ATTRIBUTE, attribute.octets)
         return None
-    rule = RULES[Attribute(attribute.kind)]
     if not rule.is_for(negotiated):
         return None
     if attribute.flags & (OPTIONAL | TRANSITIVE) != rule.flags:
-        return _flaw(attribute, UpdateError.ATTRIBUTE_FLAGS_ERROR, discard=False)
+        return _describe(attribute, UpdateError.ATTRIBUTE_FLAGS_ERROR)
     error = rule.check(attribute.value, negotiated)
-    return _flaw(attribute, error, rule.discard) if error else None
+    return _describe(attribute, error, rule.discard) if error else None
 
 
-def _flaw(attribute: PathAttribute, subcode: UpdateError, discard: bool) -> Flaw:
-    data = b"" if subcode is UpdateError.MALFORMED_AS_PATH else attribute.octets
-    notification = Notification(ErrorCode.UPDATE_MESSAGE, subcode, data)
-    return Flaw(f"{name(ErrorCode.UPDATE_MESSAGE, subcode)}: {attribute}", notification, discard)
+def _describe(attribute: PathAttribute, subcode: UpdateError, discard: bool = False) -> Flaw:
+    more = "..." if len(attribute.octets) > _SHOWN_OCTETS else ""
+    what = f"{Attribute(attribute.kind).name} {attribute.octets[:_SHOWN_OCTETS].hex()}{more}"
+    return _flaw(subcode, what, b"" if subcode is UpdateError.MALFORMED_AS_PATH else attribute.octets, discard)

@@ -64,12 +64,12 @@ def describe(notification: Notification) -> str:
     has no words as hexadecimal digits."""
     code, subcode, data = notification.code, notification.subcode, notification.data
     if (code, subcode) == (ErrorCode.CEASE, Cease.HARD_RESET) and len(data) >= 2:
-        return f"{name(code, subcode)} ({_describe(Notification(data[0], data[1], data[2:]))})"
+        return f"{_name(code, subcode)} ({_describe(Notification(data[0], data[1], data[2:]))})"
     return _describe(notification)
 
 
 def _describe(notification: Notification) -> str:
-    text = name(notification.code, notification.subcode)
+    text = _name(notification.code, notification.subcode)
     if said := communication(notification):
         return f"{text}, saying {said!r}"
     if data := notification.data:
@@ -78,6 +78,10 @@ def _describe(notification: Notification) -> str:
     return text
 
 
-def name(code: int, subcode: int) -> str:
+def _name(code: int, subcode: int) -> str:
     text = _CODES.get(code, f"Error {code}")
-    return f"{text}: {_SUBCODES.get((code, subcode), f'Subcode {subcode}')}" if subcode else text
+    return f"{text}: {subcode_name(code, subcode)}" if subcode else text
+
+
+def subcode_name(code: int, subcode: int) -> str:
+    return _SUBCODES.get((code, subcode), f"Subcode {subcode}")
