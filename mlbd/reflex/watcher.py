@@ -100,7 +100,7 @@ class Watcher:
             key = status.watch.key
             for peer, router in self._concerned.get(key, ()):
                 report = self._told[key, peer, router] = _report(status, peer, router)
-                if key in self._failed or told.get((key, peer, router)) != report:
+                if told.get((key, peer, router)) != report:
                     self._report(replace(report, failed=key in self._failed))
         self._failed.clear()
 

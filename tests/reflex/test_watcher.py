@@ -150,6 +150,15 @@ def test_a_lost_router_is_no_loss_to_the_group(scene: Scene) -> None:
     assert scene.group.deadline(scene.now) is None
 
 
+def test_a_router_with_the_name_of_a_node_is_not_that_node(scene: Scene) -> None:
+    scene.watch(TO_NODE, routers=(replace(TO_ROUTER, peer="node-2"),))
+    scene.run(3)
+    scene.others[ROUTER].alive = False
+    scene.run(1)
+    assert scene.told(True)[:2] == [("node-2", "up", False), ("node-2", "down", True)]
+    assert scene.group.alive("node-2", LINK)
+
+
 def test_a_lost_node_is_no_loss_of_a_router(scene: Scene) -> None:
     scene.watch(TO_NODE, routers=(TO_ROUTER,))
     scene.run(3)

@@ -138,6 +138,19 @@ def due(machine: Sessions) -> float:
     return deadline
 
 
+def test_admin_down_is_repeated_to_who_wanted_to_hear_nothing() -> None:
+    """An end that demands silence gets no packets while all is well (RFC 5880 6.6)."""
+    machine = Sessions(random.Random(5).random)
+    machine.watch([WATCH], 0.0)
+    bring_up(machine, WATCH, 0.0)
+    (status,) = machine.status()
+    patient = DOWN._replace(state=State.UP, multiplier=60, demand=True, your_discriminator=status.local_discriminator)
+    machine.receive(encode(patient), Arrival(B, A, 2, 255), 0.0)
+    assert due(machine) == 60
+    machine.watch([WATCH], 1.0, {WATCH.key})
+    assert due(machine) <= 2
+
+
 @pytest.mark.parametrize("watch", WATCHES)
 def test_who_comes_up_is_served_before_the_others(watch: Watch) -> None:
     machine = sessions()
