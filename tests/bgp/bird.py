@@ -135,7 +135,6 @@ def _configuration(asn: int, router_id: str, peers: Iterable[Peer], networks: It
     networks = tuple(networks)
     yield f"router id {router_id};"
     yield "protocol device {}"
-    yield "protocol direct { ipv4; ipv6; }"
     yield f'protocol bfd {{ interface "*" {{ {_BFD} }}; multihop {{ {_BFD} }}; }}'
     for version, family in _FAMILIES.items():
         export = "import none; export where source = RTS_BGP;"
