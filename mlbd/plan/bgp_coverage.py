@@ -61,7 +61,7 @@ class BgpCoverages:
 
     def cover(self, pool: str, service: Service, families: frozenset[int]) -> BgpCoverage:
         """Of the Service's addresses, which are of these families."""
-        matching = tuple(each for each in self._by_pool.get(pool, ()) if _matches(each, service))
+        matching = for_service(self._by_pool.get(pool, ()), service.labels)
         place = pool, matching, families
         if place not in self._covers:
             self._covers[place] = self._cover(pool, matching, families)
@@ -82,6 +82,8 @@ class BgpCoverages:
         """In MetalLB's order; it has no word for a node without a session."""
         name = node.key.name
         here = [each for each in matching if name in each.nodes]
+        if not any(name in each.nodes for each in self._by_pool[pool]):
+            return Refusal("NodeNotSelected", f"nothing that advertises pool {pool} over BGP selects the node")
         if not here:
             told = f"no advertisement of pool {pool} for this Service selects the node"
             return Refusal("NoMatchingAdvertisement", told)
@@ -116,9 +118,10 @@ class BgpCoverages:
         return Refusal("FamilyNotCarried", told)
 
 
-def _matches(attached: Attached, service: Service) -> bool:
-    selectors = attached.advertisement.service_selectors
-    return not selectors or any_matches(selectors, service.labels)
+def for_service(attached: Iterable[Attached], labels: Mapping[str, str]) -> tuple[Attached, ...]:
+    """Those whose serviceSelectors, if they have any, match the labels of a Service."""
+    selectors = ((each, each.advertisement.service_selectors) for each in attached)
+    return tuple(each for each, mine in selectors if not mine or any_matches(mine, labels))
 
 
 def _nobody(pool: str, matching: tuple[Attached, ...]) -> Refusal:

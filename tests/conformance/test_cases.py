@@ -26,6 +26,7 @@ CHECKS: dict[str, Check] = {
     "l2-arp-responder": neighbor.arp_frame,
     "bgp-native-messages": messages.message,
     "bgp-speaker-decisions": bgp.decision,
+    "bgp-speaker-sequences": bgp.sequence,
 }
 
 

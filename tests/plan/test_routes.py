@@ -108,7 +108,7 @@ def test_communities_of_all_that_advertise_a_prefix_are_united() -> None:
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
-        ({"node_selectors": (labelled(role="edge"),)}, "NoMatchingAdvertisement"),
+        ({"node_selectors": (labelled(role="edge"),)}, "NodeNotSelected"),
         ({"service_selectors": (labelled(app="other"),)}, "NoMatchingAdvertisement"),
         ({"peers": ("other",)}, "NoPeer"),
     ],
@@ -204,9 +204,7 @@ def test_a_configuration_announces_its_pools_to_its_peers() -> None:
     planned = plan(what, "node-1")
     assert routes(planned, "router") == {"203.0.113.16/28": "150 64512:1 65535:65281"} and routes(planned) == {}
     assert planned.peers["router"].object.kind == "MetalLoadBalancerBGPPeer"
-    assert (
-        plan(what, "node-2").peers.keys() == {"peer"} and verdict(planned, web, "node-2") == "NoMatchingAdvertisement"
-    )
+    assert plan(what, "node-2").peers.keys() == {"peer"} and verdict(planned, web, "node-2") == "NodeNotSelected"
 
 
 def test_one_length_is_for_the_family_that_it_fits() -> None:
