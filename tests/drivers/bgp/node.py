@@ -73,8 +73,10 @@ class Node:
 
     def failure(self, name: str = "router") -> str:
         """Why its last session or attempt ended, once one has."""
-        told = wait_for(lambda: [c.failure for n, c in self.changes if n == name and c.failure], SECONDS, "a failure")
-        return told[-1].text
+        (found,) = wait_for(
+            lambda: [why for why in [self.session(name).failure] if why], SECONDS, f"a failure of {name}"
+        )
+        return found.text
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from mlbd.proto.bgp.neighbor import Neighbor
 
 ROUTER_AS: Final = 64500
 NODE_AS: Final = 64512
-NEIGHBOR: Final = Neighbor(NODE_AS, ROUTER_AS, IPv4Address("192.0.2.11"), hold_time=9, connect_retry_time=2.0)
+NEIGHBOR: Final = Neighbor(NODE_AS, ROUTER_AS, IPv4Address("192.0.2.11"), hold_time=9)
 
 
 def peering(address: str = "", *, neighbor: Neighbor = NEIGHBOR, passive: bool = False, **options: Any) -> Peering:

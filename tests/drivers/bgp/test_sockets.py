@@ -23,7 +23,7 @@ ROUTER6, NODE6 = "2001:db8::1", "2001:db8::11"
 PORT = 179
 KEY = "s3cret"
 #: A SYN that got no answer was sent again by then.
-SILENCE = 1.5
+SILENCE = 1.2
 
 
 @dataclass
