@@ -42,7 +42,7 @@ DEFAULT = pool_class(is_default=True)
 def same(one: Desired, other: Desired) -> bool:
     return all(
         getattr(one, name) == getattr(other, name)
-        for name in ("services", "vips", "claims", "pools", "problems", "foreign")
+        for name in ("services", "vips", "claims", "pools", "problems", "foreign", "peers", "routes", "advertised")
     )
 
 

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mlbd.model.address import parse_range
 from mlbd.model.community import parse_community
@@ -38,6 +41,7 @@ from .builders import (
     without,
     world,
 )
+from .test_plan import same
 
 POOL = pool("pool", "192.0.2.0/24", "2001:db8::/64")
 WEB = service(pins="192.0.2.7", labels={"app": "web"})
@@ -269,6 +273,56 @@ def test_one_way_that_fails_beside_one_that_does_not_is_told() -> None:
     assert problems(planned) == {("Service shop/web", "NoNodeMatchesSelector")}
     planned = plan(speaking(bgp(service_selectors=(labelled(app="no"),)), advertisement(), WEB), "node-1")
     assert planned.claims and problems(planned) == {("Service shop/web", "NoMatchingAdvertisement")}
+
+
+#: Of one address.
+SHARERS = [
+    service(name, pins="192.0.2.7", share="k", labels={"app": name}, ports=(Port("TCP", port),))
+    for name, port in (("one", 80), ("two", 443), ("three", 8080))
+]
+LOCAL = service("local", selector={"a": "b"}, external_traffic_policy=TrafficPolicy.LOCAL)
+CHANGES = st.lists(
+    st.sampled_from(
+        [
+            lambda what: added(what, peer("second", "10.0.0.2", dual_stack_address_family=True)),
+            lambda what: added(what, bgp("wide", aggregation_length=28, communities=("1:1",))),
+            lambda what: added(what, bgp("one", local_pref=7, service_selectors=(labelled(app="one"),))),
+            lambda what: added(what, bgp("two", local_pref=9, service_selectors=(labelled(app="two"),))),
+            lambda what: added(what, bgp(peers=("second",))),
+            lambda what: added(what, bgp(communities=("2:2",))),
+            lambda what: added(what, bgp()),
+            lambda what: added(what, advertisement()),
+            lambda what: added(what, SHARERS[0]),
+            lambda what: added(what, *SHARERS[1:]),
+            lambda what: added(what, service("dual", cluster_ips=("10.0.0.1", "fd00::1"))),
+            lambda what: added(what, service("dual")),
+            lambda what: added(what, LOCAL, endpoints(LOCAL, "node-1")),
+            lambda what: added(what, LOCAL, endpoints(LOCAL, "node-2")),
+            lambda what: added(what, Node(Key("", "node-1"), {EXCLUDE_LABEL: ""})),
+            lambda what: added(what, node("node-1")),
+            lambda what: without(what, SHARERS[0]),
+            lambda what: without(what, SHARERS[1]),
+            lambda what: without(what, bgp()),
+            lambda what: without(what, peer()),
+        ]
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@given(CHANGES)
+@settings(max_examples=150, deadline=None)
+def test_an_earlier_plan_saves_work_and_changes_nothing(changes: list[Callable[[World], World]]) -> None:
+    what = world(*nodes(2), POOL, peer(), bgp(), SHARERS[0], service("plain"))
+    known: Plan | None = None
+    for change in changes:
+        what = change(what)
+        known, fresh = plan(what, "node-1", known), plan(what, "node-1")
+        assert same(known, fresh)
+        over_bgp = [each.bgp for each in known.services.values() if each.bgp]
+        for name, told in known.routes.items():
+            assert told.keys() == {prefix for each in over_bgp for prefix in each.heard.get(name, ())}
 
 
 def test_peers_that_hear_the_same_share_it_and_what_does_not_change_stays() -> None:
