@@ -49,7 +49,13 @@ def test_everything_promised_is_shown_and_kept() -> None:
         assert screen.count(f"{node}        02:00:00:00:00:{mac}") == 2, screen
     assert re.search(r"node-3 +- +down", screen), screen
     assert len(re.findall(r"node-3 +node-[12] +\d+ +[1-9]\d* +\d+ ms", screen)) == 2, screen
-    assert screen.count("  kept    ") == 7, screen
+    tables = re.findall(r"# on the router\n(.+?)\n\n.*?ANSWERED BY .*?\n(.+?)\n\n", screen, re.DOTALL)
+    assert [(table.count("via 192.0.2."), shares.count("node-")) for table, shares in tables] == [
+        (3, 3),
+        (2, 2),
+        (1, 1),
+    ]
+    assert screen.count("  kept    ") == 10, screen
     assert not [line for line in screen.splitlines() if len(line) > 80]
 
 

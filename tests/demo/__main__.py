@@ -1,21 +1,27 @@
-"""`make demo`: who answers for what, what a client notices when a node dies, comes back, and is drained."""
+"""`make demo`: who answers for what, what a client notices when a node dies, comes back, and is drained; and the same
+behind a router."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from tests.bench.contest import Contest
-from tests.lab import Lab, LabError
+from tests.lab import Lab, LabError, wait_for
 from tests.node import Node
 from tests.traffic import Answers
 
-from .screen import Promise, draw_answers, draw_moves, judge, mlbctl, say
+from . import uplink
+from .crowd import Crowd, crowd
+from .screen import Promise, draw_answers, draw_moves, draw_shares, judge, mlbctl, say
 from .site import HOLD_DOWN, PROJECT, STATE, Answer, Site, build, serve
 
 #: Seconds. Three lost packets of BFD are 0.3 s; a busy machine is given some more.
 DARK = 1.0
+#: Seconds in which a crowd meets all that there is to meet.
+QUIET = 0.3
 
 
 def main() -> int:
@@ -43,6 +49,9 @@ def demo(lab: Lab) -> int:
     promises += power_off(contest, third, watcher=first)
     promises += power_on(contest, third)
     promises += drain(contest, second)
+    promises += share(site)
+    promises += lose(site, first, watcher=third)
+    promises += leave(site, second)
     say("What was promised:\n")
     return 0 if judge(promises) else 1
 
@@ -98,6 +107,55 @@ def drain(contest: Contest, node: Node) -> Iterator[Promise]:
     yield from unnoticed(f"{name} was drained", report)
     report = contest.observe(lambda: mlbctl(node, "undrain"), contest.is_home)
     yield from unnoticed(f"{name} was undrained", report)
+
+
+def share(site: Site) -> Iterator[Promise]:
+    say("There is a router too, with FRR, and a client on its other side. One file more,")
+    say(f"{uplink.STATE.relative_to(PROJECT)}, tells the nodes of the router, and of a Service whose one")
+    say("address they all announce to it over BGP.\n")
+    site.introduce()
+    well = mlbctl(site.nodes[0], "peers")
+    found = meet(site)
+    names = {node.host.name for node in site.nodes}
+    yield Promise("BGP: every node answers a share of the datagrams.", well and found.by.keys() == names)
+
+
+def lose(site: Site, node: Node, watcher: Node) -> Iterator[Promise]:
+    name = node.host.name
+    say(f"{name} loses its power.\n")
+    found = during(site, node.host.power_off)
+    mlbctl(watcher, "nodes")
+    meet(site)
+    told = f"{found.dark * 1000:.0f} ms; promised: below {DARK:.0f} s"
+    yield Promise(f"BGP: {name} died: its share dark for {told}.", found.dark < DARK)
+
+
+def leave(site: Site, node: Node) -> Iterator[Promise]:
+    name = node.host.name
+    found = during(site, lambda: mlbctl(node, "drain", "--reason", "new kernel"))
+    meet(site)
+    yield Promise(f"BGP: {name} was drained: {len(found.lost)} datagrams lost.", not found.lost)
+
+
+def during(site: Site, act: Callable[[], object]) -> Crowd:
+    """What the crowd met from before `act`, by which a node leaves, until the router has dropped that node."""
+    hops = len(site.uplink.next_hops())
+    with crowd(site.uplink.client, uplink.ADDRESS) as found:
+        time.sleep(QUIET)
+        act()
+        wait_for(lambda: len(site.uplink.next_hops()) < hops, what="one next hop less")
+        time.sleep(QUIET)
+    return found
+
+
+def meet(site: Site) -> Crowd:
+    """Shows the router's table, and how the nodes share what comes through it."""
+    say(f"$ ip route show {uplink.ADDRESS}   # on the router")
+    say(site.uplink.shown())
+    with crowd(site.uplink.client, uplink.ADDRESS) as found:
+        time.sleep(QUIET)
+    draw_shares(found)
+    return found
 
 
 def unnoticed(what: str, report: dict[str, Answers]) -> Iterator[Promise]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tests.node import PROGRAMS, Node
 from tests.traffic import Answers
 
+from .crowd import Crowd
 from .site import Answer
 
 
@@ -44,6 +45,16 @@ def draw_moves(report: Mapping[str, Answers]) -> None:
         first, last = (found.holders[end].node if found.holders else "nobody" for end in (0, -1))
         dark = f"{found.longest_gap * 1000:.0f} ms" if found.lost else "-"
         say(f"  {address:<18}{first:<9}{last:<9}{found.sent:>7}{found.lost:>7}{dark:>11}")
+    say("")
+
+
+def draw_shares(found: Crowd) -> None:
+    say("  Datagrams to it, each from a port of its own:\n")
+    say(f"  {'ANSWERED BY':<14}{'DATAGRAMS':>9}")
+    for name, count in sorted(found.by.items()):
+        say(f"  {name:<14}{count:>9}")
+    if found.lost:
+        say(f"  {'nobody':<14}{len(found.lost):>9}")
     say("")
 
 
