@@ -21,7 +21,8 @@ def _clauses(session: Any, now: float) -> Iterator[str]:
     state = lasting(session["state"], session["since"], now) + there
     yield f"{session['local']} to {session['remote']} {where}: {state}"
     if session["interval"]:  # else nothing is sent
-        yield f"a packet every {interval(session['interval'])}, lost after {interval(session['detection'])}"
+        lost = f", lost after {interval(session['detection'])}" if session["detection"] else ""
+        yield f"a packet every {interval(session['interval'])}{lost}"
     yield f"ups {session['ups']}, downs {session['downs']}"
     for end, field in _DIAGNOSTICS.items():
         if session[field]:

@@ -61,7 +61,9 @@ def _facts(peer: Any, now: float) -> Iterator[tuple[str, str]]:
     if peer["message"] not in ("", peer["error"]):
         yield "Why not", peer["message"]
     if peer["error"]:
-        yield "Last error", _error(peer, now)
+        yield "Last error", peer["error"] + _when(peer["error_at"], now)
+    if peer["lost_why"] not in ("", peer["error"]):
+        yield "Lost", peer["lost_why"] + _when(peer["lost_at"], now)
     yield "Object", peer["object"]
     yield "Peer", ", ".join(_far_end(peer))
     yield "This node", ", ".join(_near_end(peer))
@@ -104,9 +106,8 @@ def _whether_agreed(peer: Any) -> str:
     return "" if peer["state"] in _AGREED else " offered"
 
 
-def _error(peer: Any, now: float) -> str:
-    at = peer["error_at"]
-    return f"{peer['error']} ({ago(at, now)} ago, {clock(at)})" if at else str(peer["error"])
+def _when(time: float | None, now: float) -> str:
+    return f" ({ago(time, now)} ago, {clock(time)})" if time else ""
 
 
 def _prefixes(peer: Any) -> str:

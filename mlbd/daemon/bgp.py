@@ -23,7 +23,7 @@ from mlbd.proto.bgp.numbers import GRACEFUL_SHUTDOWN, Cease, ErrorCode, Family, 
 from mlbd.proto.control import SessionReport
 
 from .changes import Change, PeerStanding, peer_change
-from .facts import Speaking
+from .facts import Loss, Speaking
 from .lookout import session_status
 from .routers import RouterPath, router_watches
 
@@ -60,7 +60,7 @@ class Bgp:
         self._told: Mapping[str, tuple[Routes, Phase, Mapping[Prefix, Attributes]]] = {}
         self._last: dict[IPAddress, float] = {}
         self._standings: dict[str, PeerStanding] = {}
-        self._lost_at: dict[str, float] = {}
+        self._losses: dict[str, Loss] = {}
         self._bfd_since: dict[str, tuple[str, float]] = {}
         self._router_id = ""
 
@@ -113,7 +113,7 @@ class Bgp:
         failure = change.failure.text if change.failure else before.failure
         established = change.state is State.ESTABLISHED
         if before.established and not established:
-            self._lost_at[name] = time.time()
+            self._losses[name] = Loss(time.time(), change.failure.text if change.failure else "")
         self._standings[name] = PeerStanding(established, "" if established else failure)
         return peer_change(name, str(peer.object) if peer else name, change, before)
 
@@ -151,7 +151,7 @@ class Bgp:
             name: session_status(report, links, self._bfd_since.get(name, ("", time.time()))[1])
             for name, report in reports.items()
         }
-        return Speaking(self.speaker.status(now), bfd, dict(self._lost_at), now, self._router_id)
+        return Speaking(self.speaker.status(now), bfd, dict(self._losses), now, self._router_id)
 
     def _wire(self, routes: Routes) -> dict[Prefix, Attributes]:
         wired: dict[Announcement, Attributes] = {}

@@ -27,14 +27,22 @@ ANSWERING = (VipState.HOLDING, VipState.LEAVING)
 
 
 @dataclass(frozen=True, slots=True)
+class Loss:
+    """Of an established session: `at` in seconds since the epoch, `why` in words."""
+
+    at: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Speaking:
     """BGP as it is: its sessions by name (NAME/ADDRESS of who came from the network of NAME), the BFD sessions beside
-    them, and when each was lost last, in seconds since the epoch. `clock` is now by the clock of the sessions;
+    them, and how each was lost last. `clock` is now by the clock of the sessions;
     `router_id` is what a peer without one of its own is told."""
 
     peerings: Mapping[str, PeeringStatus] = field(default_factory=dict)
     bfd: Mapping[str, SessionStatus] = field(default_factory=dict)
-    lost_at: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, Loss] = field(default_factory=dict)
     clock: float = 0.0
     router_id: str = ""
 

@@ -40,7 +40,7 @@ def peer_statuses(facts: Facts) -> Iterator[PeerStatus]:
 
 def _status(facts: Facts, name: str, peer: Peer, peering: PeeringStatus | None) -> PeerStatus:
     session = peering.session if peering else None
-    bfd = facts.speaking.bfd.get(name)
+    bfd, loss = facts.speaking.bfd.get(name), facts.speaking.losses.get(name)
     remote = peering.remote if peering else None
     local = peering.local if peering else None
     failure = session.failure if session else None
@@ -53,7 +53,8 @@ def _status(facts: Facts, name: str, peer: Peer, peering: PeeringStatus | None) 
         local_asn=peer.local_asn,
         state=_state(peering, session),
         since=_wall(facts, session.since) if session else facts.started,
-        lost_at=facts.speaking.lost_at.get(name),
+        lost_at=loss.at if loss else None,
+        lost_why=loss.why if loss else "",
         families=_families(session.families if session else _wanted(peer)),
         sent=session.announced if session else 0,
         received=session.heard if session else 0,

@@ -182,10 +182,10 @@ class PeerStatus:
     Reference of what asked for it. `remote` is the peer's address, or its network or link as long as its address is not
     known; `remote_asn` is what the peer said, else what is asked of it (a number, "internal" or "external").
 
-    `since` is the last change of `state` in seconds since the epoch, `lost_at` when it last was no longer established,
-    None if it never was. `families` are those agreed on (`ipv4`, `ipv6`), before that those offered. `sent` and
+    `since` is the last change of `state` in seconds since the epoch; `lost_at` is when an established session ended
+    last, None if none ever did, and `lost_why` in words why. `families` are those agreed on (`ipv4`, `ipv6`), before that those offered. `sent` and
     `received` count the prefixes that this end and the other announce now. `bfd` is "" without BFD, else a state of a
-    SessionStatus. `error` is why the last session or attempt ended, in words, "" when nothing ever went wrong;
+    SessionStatus. `error` is why the last session or attempt at one ended, "" when nothing ever went wrong;
     `message` is what keeps it from being established, or a route from being announced in it, and what to do.
     `capabilities_*` are in words; `counters` are since the start of the daemon: messages by name with `.sent` and
     `.received` (`update.sent`, `routeRefresh.received`), `established`, `lost`, `rejected` (connections) and `flaws`
@@ -199,6 +199,7 @@ class PeerStatus:
     state: PeerState
     since: float
     lost_at: float | None = None
+    lost_why: str = ""
     families: tuple[str, ...] = ()
     sent: int = 0
     received: int = 0

@@ -17,6 +17,8 @@ from mlbd.model.wording import listed
 _LABEL = 11
 #: More nodes than this are lost or drained, and more peers without a session, without their names.
 _NAMES = 3
+#: Reasons of problems of a BGP session, whose peer has the name of the object.
+_OF_SESSIONS = ("PeerDown", "NotAnnounced")
 
 
 @click.command()
@@ -136,4 +138,6 @@ def tells_more(problem: Any) -> str:
     about, file = problem["object"], problem["file"]
     if file or about.startswith("/"):
         return f"mlbctl check {file or about}"
+    if problem["reason"] in _OF_SESSIONS:
+        return f"mlbctl peers {about.rpartition('/')[2].rpartition(' ')[2]}"
     return "journalctl -u mlbd" if about == "mlbd" else f"mlbctl why {about}"
