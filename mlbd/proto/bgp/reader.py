@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from .encoding import MARKER
@@ -11,7 +12,7 @@ from .numbers import FAMILIES, HEADER_OCTETS, LONGEST, ErrorCode, HeaderError, M
 from .open_message import FIXED_OCTETS, decode_open
 from .update import decode_update
 
-_SHORTEST: Final = {
+_SHORTEST: Final[Mapping[int, int]] = {
     MessageType.OPEN: HEADER_OCTETS + FIXED_OCTETS,
     MessageType.UPDATE: HEADER_OCTETS + 4,
     MessageType.NOTIFICATION: HEADER_OCTETS + 2,
@@ -54,18 +55,18 @@ class Reader:
 
     def _check(self, length: int, octet: int) -> MessageType:
         """Errors are seen as soon as the header is there."""
-        bad_length = _header_error(HeaderError.BAD_MESSAGE_LENGTH, length.to_bytes(2, "big"))
         if not HEADER_OCTETS <= length <= self._longest(octet):
-            raise bad_length
+            raise _bad_length(length)
         if octet not in _SHORTEST:
             raise _header_error(HeaderError.BAD_MESSAGE_TYPE, bytes((octet,)))
-        kind = MessageType(octet)
-        if length < _SHORTEST[kind] or (kind is MessageType.KEEPALIVE and length != HEADER_OCTETS):
-            raise bad_length
-        return kind
+        if length < _SHORTEST[octet]:
+            raise _bad_length(length)
+        return MessageType(octet)
 
     def _longest(self, kind: int) -> int:
-        if self.negotiated is None or kind in (MessageType.OPEN, MessageType.KEEPALIVE):
+        if kind == MessageType.KEEPALIVE:
+            return HEADER_OCTETS
+        if self.negotiated is None or kind == MessageType.OPEN:
             return LONGEST
         return self.negotiated.longest_received
 
@@ -88,10 +89,13 @@ def _decode_refresh(message: bytes) -> RouteRefresh:
     """The whole message is the data of the error (RFC 7313 5)."""
     body = message[HEADER_OCTETS:]
     if len(body) != _REFRESH_OCTETS:
-        data = Notification(ErrorCode.ROUTE_REFRESH_MESSAGE, RefreshError.INVALID_MESSAGE_LENGTH, message)
-        raise BgpError(data)
+        raise BgpError(Notification(ErrorCode.ROUTE_REFRESH_MESSAGE, RefreshError.INVALID_MESSAGE_LENGTH, message))
     family = int.from_bytes(body[:2], "big"), body[3]
     return RouteRefresh(FAMILIES.get(family), body[2])
+
+
+def _bad_length(length: int) -> BgpError:
+    return _header_error(HeaderError.BAD_MESSAGE_LENGTH, length.to_bytes(2, "big"))
 
 
 def _header_error(subcode: HeaderError, data: bytes = b"") -> BgpError:

@@ -88,6 +88,10 @@ def test_extended_parameters(short_length: int) -> None:
     assert read_open(body).capabilities == Capabilities(families=frozenset({IPV4}), unknown=(200, 201))
 
 
+def test_extended_parameters_may_be_none() -> None:
+    assert read_open(open_body(b"\xff\0\0")).capabilities == Capabilities(families=frozenset({IPV4}))
+
+
 def test_what_is_unknown_is_kept_by_its_code() -> None:
     offered = capability(1, b"\0\1\0\x80") + capability(69, b"\0\1\1\1") + capability(73, b"\2rt\0") + capability(69)
     received = read_open(open_body(parameter(offered))).capabilities
