@@ -59,6 +59,10 @@ class BgpCoverages:
         """Whether anything advertises it."""
         return bool(self._by_pool.get(pool))
 
+    def nodes(self, pool: str) -> frozenset[str]:
+        """Those that anything which advertises the pool covers."""
+        return frozenset[str]().union(*(each.nodes for each in self._by_pool.get(pool, ())))
+
     def cover(self, pool: str, service: Service, families: frozenset[int]) -> BgpCoverage:
         """Of the Service's addresses, which are of these families."""
         matching = for_service(self._by_pool.get(pool, ()), service.labels)

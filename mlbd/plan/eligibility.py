@@ -144,4 +144,4 @@ def _nobody(cover: Coverage) -> Refusal:
     told = "; ".join(
         f"{count} of {len(cover.candidates.names)}: {refusal.message}" for refusal, count in reasons.items()
     )
-    return Refusal("NoEligibleNode", f"none of the selected nodes may hold addresses ({told})")
+    return Refusal("NoEligibleNode", f"none of the selected nodes may announce it ({told})")

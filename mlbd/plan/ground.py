@@ -65,6 +65,11 @@ class Ground:
             return None
         return self.bgp.covers.cover(name, service, families)
 
+    def bgp_nodes(self, source: Source) -> frozenset[str]:
+        """The nodes that announce some of its addresses over BGP."""
+        reference = source.reference
+        return frozenset() if reference.kind == CLASS_KIND else self.bgp.covers.nodes(reference.key.name)
+
     def links(self, source: Source) -> Mapping[str, frozenset[str] | None]:
         """The nodes that announce some of its addresses, and there on which links (None is every one)."""
         name = source.reference.key.name

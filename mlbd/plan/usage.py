@@ -57,6 +57,6 @@ def _status(source: Source, usage: Used, ground: Ground) -> PoolStatus:
         usage.ipv4,
         usage.ipv6,
         usage.services,
-        tuple(sorted(links)),
+        tuple(sorted(links.keys() | ground.bgp_nodes(source))),
         tuple(sorted(set().union(*(names or () for names in links.values())))),
     )

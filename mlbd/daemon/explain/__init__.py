@@ -4,6 +4,8 @@ follows from World, Desired and Status, so it cannot disagree with what is done.
 services   a Service: its file, its class or pool, its count, its nodes
 addresses  an address: who asked, how it was found, what this node does
 holders    an address: who holds it, why not the first in its order, who comes after
+over_bgp   a Service or an address: who announces it over BGP, and what peers hear
+peers      a BGP peer: its session, what it hears
 places     a node, a link, a class or pool
 """
 
@@ -18,6 +20,7 @@ from mlbd.model.status import Status
 from mlbd.model.world import World
 
 from .addresses import explain_address
+from .peers import explain_peer
 from .places import explain_link, explain_node, explain_source
 from .scene import Question, Scene
 from .services import explain_service
@@ -38,7 +41,7 @@ def explain(
 
 
 def _sections(scene: Scene, question: Question) -> Iterator[Section]:
-    for explainer in (explain_service, explain_address, explain_node, explain_source, explain_link):
+    for explainer in (explain_service, explain_address, explain_node, explain_source, explain_peer, explain_link):
         yield from explainer(scene, question)
 
 

@@ -14,6 +14,7 @@ from mlbd.model.status import AddressStatus, VipState
 from mlbd.plan.requests import LOAD_BALANCER_IPS, annotation
 
 from .holders import explain_holder
+from .over_bgp import of_address
 from .scene import Question, Scene, abridged, clause, drained, sentence
 
 
@@ -85,6 +86,7 @@ def _of_vip(scene: Scene, vip: Vip, status: AddressStatus | None) -> Iterator[st
     if vip.order and status is not None:
         yield from explain_holder(scene, vip, status)
         yield _here(scene, vip, status)
+    yield from of_address(scene, vip.address, (scene.desired.services[key] for key in vip.services))
 
 
 def _here(scene: Scene, vip: Vip, status: AddressStatus) -> str:

@@ -24,6 +24,9 @@ _KINDS = {
     "metalloadbalancerclass": CLASS_KIND,
     "ipaddresspool": "IPAddressPool",
     "metalloadbalancerpool": "MetalLoadBalancerPool",
+    "peer": "Peer",
+    "bgppeer": "BGPPeer",
+    "metalloadbalancerbgppeer": "MetalLoadBalancerBGPPeer",
 }
 #: So many names of a list are spelled out.
 _SPELLED_OUT = 12
@@ -46,9 +49,12 @@ class Scene:
         return next((each.addresses for each in known), ())
 
     def is_announced(self, slot: Slot) -> bool:
-        """Whether somebody may hold its address, be it for another Service that shares it."""
+        """Whether somebody may hold its address or announces it, be it for another Service that shares it."""
         vip = self.desired.vips.get(slot.address) if slot.address is not None else None
-        return vip is not None and bool(vip.order)
+        if vip is None:
+            return False
+        plans = (self.desired.services[key] for key in vip.services)
+        return bool(vip.order) or any(plan.bgp is not None and plan.bgp.refusal is None for plan in plans)
 
     def node(self, name: str) -> NodeStatus | None:
         return next((node for node in self.status.nodes if node.name == name), None)

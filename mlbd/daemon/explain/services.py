@@ -12,6 +12,7 @@ from mlbd.model.reference import Reference
 from mlbd.plan.requests import ADDRESS_POOL, annotation, count_wanted
 
 from .addresses import slot_sections
+from .over_bgp import of_service
 from .scene import Question, Scene, abridged, clause, counted
 
 
@@ -47,7 +48,9 @@ def _of_service(scene: Scene, reference: Reference, service: Service, plan: Serv
     if plan.refusal is not None:
         yield from _refused(scene, service, plan, plan.refusal)
     if any(slot.address is not None for slot in plan.slots):
-        yield from _nodes(scene, service, plan)
+        if plan.layer2:
+            yield from _nodes(scene, service, plan)
+        yield from of_service(scene, plan)
 
 
 def _told_elsewhere(scene: Scene, service: Service, plan: ServicePlan) -> Iterator[str]:
