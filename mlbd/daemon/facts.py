@@ -37,8 +37,8 @@ class Loss:
 @dataclass(frozen=True, slots=True)
 class Speaking:
     """BGP as it is: its sessions by name (NAME/ADDRESS of who came from the network of NAME), the BFD sessions beside
-    them, and how each was lost last. `clock` is now by the clock of the sessions;
-    `router_id` is what a peer without one of its own is told."""
+    them, and how each was lost last. `clock` is now by the clock of the sessions; `router_id` is what a peer is told
+    whose object has none."""
 
     peerings: Mapping[str, PeeringStatus] = field(default_factory=dict)
     bfd: Mapping[str, SessionStatus] = field(default_factory=dict)

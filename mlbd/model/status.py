@@ -183,10 +183,12 @@ class PeerStatus:
     known; `remote_asn` is what the peer said, else what is asked of it (a number, "internal" or "external").
 
     `since` is the last change of `state` in seconds since the epoch; `lost_at` is when an established session ended
-    last, None if none ever did, and `lost_why` in words why. `families` are those agreed on (`ipv4`, `ipv6`), before that those offered. `sent` and
-    `received` count the prefixes that this end and the other announce now. `bfd` is "" without BFD, else a state of a
-    SessionStatus. `error` is why the last session or attempt at one ended, "" when nothing ever went wrong;
-    `message` is what keeps it from being established, or a route from being announced in it, and what to do.
+    last, None if none ever did, and `lost_why` in words why. `error` is why the last session or attempt at one ended,
+    "" when nothing ever went wrong; `message` is what keeps it from being established, or a route from being announced
+    in it, and what to do.
+
+    `families` are those agreed on (`ipv4`, `ipv6`), before that those offered. `sent` and `received` count the prefixes
+    that this end and the other announce now. `bfd` is "" without BFD, else a state of a SessionStatus.
     `capabilities_*` are in words; `counters` are since the start of the daemon: messages by name with `.sent` and
     `.received` (`update.sent`, `routeRefresh.received`), `established`, `lost`, `rejected` (connections) and `flaws`
     (what RFC 7606 tolerates)."""

@@ -74,6 +74,11 @@ def directory() -> Iterator[Path]:
         yield path
 
 
+async def opened(control: Control) -> None:
+    control.start()
+    control.serve()
+
+
 @contextmanager
 def serve(source: Source, path: Path, group: str = READERS, admin_group: str | None = ADMINS) -> Iterator[Served]:
     loop = asyncio.new_event_loop()
@@ -81,7 +86,7 @@ def serve(source: Source, path: Path, group: str = READERS, admin_group: str | N
     thread.start()
     served = Served(path, Control(path, group, admin_group, source), loop)
     try:
-        served.await_(served.control.start())
+        served.await_(opened(served.control))
         try:
             yield served
         finally:

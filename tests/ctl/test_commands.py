@@ -115,6 +115,23 @@ def test_a_reason_stands_only_beside_the_address_that_it_is_about(daemon: Daemon
 
 
 @pytest.mark.parametrize(
+    ("object", "reason", "more"),
+    [
+        ("Service shop/web", "PoolExhausted", "why Service shop/web"),
+        ("BGPPeer metallb-system/tor-1", "PeerDown", "peers tor-1"),
+        ("MetalLoadBalancerBGPPeer tor-1", "NotAnnounced", "peers tor-1"),
+        ("BGPPeer metallb-system/tor-1", "DuplicatePeer", "why BGPPeer metallb-system/tor-1"),
+    ],
+)
+def test_a_problem_comes_with_the_command_that_tells_more(
+    daemon: Daemon, served: Served, object: str, reason: str, more: str
+) -> None:
+    problem = dataclasses.replace(STATUS.problems[1], object=object, reason=reason)
+    daemon.current = dataclasses.replace(STATUS, problems=(problem,))
+    assert run(served.path, "status").stdout.splitlines()[-1] == f"  -> mlbctl {more}"
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         ["nonsense"],
@@ -320,7 +337,8 @@ def test_a_drain_moves_all_and_is_0(served: Served, daemon: Daemon) -> None:
         ["ADDRESS", "SERVICE", "TO"],
         *([move.address, ",".join(move.services), move.to] for move in MOVES),
     ]
-    assert result.stderr == "This node is drained and handed 2 addresses to other nodes; `mlbctl undrain` ends it.\n"
+    told = "handed 2 addresses to other nodes and withdrew all routes from 2 BGP peers"
+    assert result.stderr == f"This node is drained and {told}; `mlbctl undrain` ends it.\n"
     assert result.exit_code == 0
 
 
@@ -328,7 +346,8 @@ def test_a_simulated_drain_changes_nothing(served: Served, daemon: Daemon) -> No
     result = run(served.path, "drain", "--simulate")
     assert (result.exit_code, daemon.current.drain) == (0, None)
     assert result.stdout == run(served.path, "drain").stdout
-    assert result.stderr == "Nothing is changed. A drain would hand 2 addresses to other nodes.\n"
+    told = "hand 2 addresses to other nodes and withdraw all routes from 2 BGP peers"
+    assert result.stderr == f"Nothing is changed. A drain would {told}.\n"
 
 
 def test_an_address_that_nobody_takes_is_1(served: Served, daemon: Daemon) -> None:
@@ -378,8 +397,17 @@ def test_drained_twice_and_undrained_twice_is_0(served: Served, daemon: Daemon) 
     assert (result.exit_code, result.stderr) == (0, "This node is not drained: nothing is changed.\n")
 
 
+def test_a_node_that_only_speaks_to_routers_is_drained_too(served: Served, daemon: Daemon) -> None:
+    daemon.held = ()
+    simulated = "Nothing is changed. A drain would withdraw all routes from 2 BGP peers.\n"
+    assert run(served.path, "drain", "--simulate").stderr == simulated
+    told = "This node is drained and withdrew all routes from 2 BGP peers; `mlbctl undrain` ends it.\n"
+    assert run(served.path, "drain").stderr == told
+
+
 def test_a_node_without_addresses_is_drained_too(served: Served, daemon: Daemon) -> None:
     daemon.held = ()
+    daemon.current = dataclasses.replace(STATUS, peers=())
     assert run(served.path, "drain", "--simulate").stderr == "This node holds no address: nothing would move.\n"
     result = run(served.path, "drain")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -389,10 +417,11 @@ def test_a_node_without_addresses_is_drained_too(served: Served, daemon: Daemon)
 def test_programs_read_what_a_drain_did(served: Served) -> None:
     moves = [dataclasses.asdict(move) | {"services": list(move.services)} for move in MOVES]
     simulated = run(served.path, "drain", "--simulate", "-o", "json")
-    assert json.loads(simulated.stdout) == {"drain": None, "moves": moves}
+    unchanged = {"moves": moves, "peers": ["racks/2001:db8:0:42::17", "tor-1"]}
+    assert json.loads(simulated.stdout) == {"drain": None, **unchanged}
     done = {"since": STARTED, "reason": "", "done": True}
     drained = run(served.path, "drain", "-o", "json")
-    assert json.loads(drained.stdout) == {"drain": done, "moves": moves, "left": []}
+    assert json.loads(drained.stdout) == {"drain": done, **unchanged, "left": []}
     assert simulated.stderr == drained.stderr == ""
 
 

@@ -41,7 +41,8 @@ def _reason(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
 def command(client: Client, reason: str, simulate: bool, format: Format) -> None:
     """Hand all addresses of this node to other nodes.
 
-    It holds none from then on, over restarts too, until `mlbctl undrain`. TO is the node that takes an address, or
+    It holds none from then on, over restarts too, until `mlbctl undrain`. BGP peers hear first that they should take
+    other paths, then that there is no path here, and why. TO is the node that takes an address, or
     nobody, or "unmoved" when this node holds it still. Until that node announces, this one goes on answering. For
     root and the admin group of mlbd.yaml; --simulate is for all who may ask.
 
@@ -60,7 +61,7 @@ def command(client: Client, reason: str, simulate: bool, format: Format) -> None
 
 def _drained(client: Client, before: Any, reason: str) -> Any:
     """What there was to move, the drain, and the addresses that are left."""
-    value = {"drain": client.post("drain", reason=reason), "moves": before["moves"]}
+    value = before | {"drain": client.post("drain", reason=reason)}
     left = [] if _done(value) else client.get("drain")["moves"]
     return value | {"left": [move["address"] for move in left]}
 
@@ -84,19 +85,21 @@ def _row(move: Any, left: frozenset[str]) -> Sequence[str]:
 
 
 def _forecast(value: Any) -> str:
-    moves = value["moves"]
+    moves, peers = value["moves"], value["peers"]
     if drain := value["drain"]:
         still = f" and still holds {counted(len(moves), 'address')}" if moves else ""
         return f"This node is drained already, {since(drain['since'], drain['reason'])}{still}."
-    if not moves:
+    if not moves and not peers:
         return "This node holds no address: nothing would move."
     if alone := _unserved(value):
         return f"Nothing is changed. Nobody would hold {_named(alone)}: {_WHY.format(alone[0])}."
-    return f"Nothing is changed. A drain would hand {counted(len(moves), 'address')} to other nodes."
+    hand = [f"hand {counted(len(moves), 'address')} to other nodes"] if moves else []
+    withdraw = [f"withdraw all routes from {counted(len(peers), 'BGP peer')}"] if peers else []
+    return f"Nothing is changed. A drain would {' and '.join(hand + withdraw)}."
 
 
 def _outcome(value: Any, before: Any) -> str:
-    drain, moves = value["drain"], value["moves"]
+    drain, moves, peers = value["drain"], value["moves"], value["peers"]
     if not drain:
         return "This node is not drained: somebody ended the drain."
     if not drain["done"]:
@@ -106,7 +109,9 @@ def _outcome(value: Any, before: Any) -> str:
         return f"This node is drained. Nobody holds {_named(alone)}: {_WHY.format(alone[0])}."
     if before["drain"] and not moves:
         return f"This node is drained already, {since(drain['since'], drain['reason'])}; `mlbctl undrain` ends it."
-    what = f"handed {counted(len(moves), 'address')} to other nodes" if moves else "held no address"
+    handed = [f"handed {counted(len(moves), 'address')} to other nodes"] if moves else []
+    withdrew = [f"withdrew all routes from {counted(len(peers), 'BGP peer')}"] if peers else []
+    what = " and ".join(handed + withdrew) or "held no address"
     return f"This node is drained and {what}; `mlbctl undrain` ends it."
 
 

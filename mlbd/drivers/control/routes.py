@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 from mlbd.model.drain import flaw
 from mlbd.model.explanation import Explanation
-from mlbd.model.status import Event, Move, PeerStatus, RouteStatus, Status
+from mlbd.model.status import Event, Move, PeerState, PeerStatus, RouteStatus, Status
 from mlbd.model.summary import summarize
 
 from .access import Access
@@ -116,7 +116,10 @@ async def reload(source: Source, question: Question) -> Any:
 
 
 def draining(source: Source, question: Question) -> Any:
-    return {"drain": source.status().drain, "moves": source.moves()}
+    """`peers` are the BGP peers that hear routes of this node."""
+    status = source.status()
+    hearing = [peer.name for peer in status.peers if peer.state is PeerState.ESTABLISHED and peer.sent]
+    return {"drain": status.drain, "moves": source.moves(), "peers": hearing}
 
 
 async def drain(source: Source, question: Question) -> Any:

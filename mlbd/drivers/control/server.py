@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import grp
 import inspect
 import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Mapping
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from mlbd.model.status import Problem, Severity
-
 from .access import Access, Policy, identify
 from .connections import Connections
-from .listener import Listener
 from .routes import BadQuery, Lines, NotFound, Question, Source, find
 
 BODY_OCTETS = 64 * 1024
@@ -31,50 +26,26 @@ _NDJSON = "application/x-ndjson"
 log = logging.getLogger(__name__)
 
 
-class Control:
-    """The control socket of one daemon. Members of `group` may read. Members of `admin_group` may change; the socket
-    file opens for them only when they are in `group` too."""
+class Server:
+    """Answers what comes to `listener` for `source`; `group` and `admin_group` are named to those who may not ask."""
 
-    def __init__(self, path: Path, group: str, admin_group: str | None, source: Source) -> None:
-        self._path = path
+    def __init__(self, policy: Policy, group: str, admin_group: str | None, source: Source) -> None:
+        self._policy = policy
         self._group = group
         self._admin_group = admin_group
         self._source = source
-        self._problems: list[Problem] = []
         self._followers: set[asyncio.Task[Any]] = set()
         self._unfinished: set[asyncio.Future[Any]] = set()
-
-    async def start(self) -> None:
-        """Raises ControlError when another mlbd has the socket, or it cannot be made."""
-        self._problems.clear()
-        readers = self._gid(self._group, "only root may read")
-        admins = self._gid(self._admin_group, "only root may change anything") if self._admin_group else None
-        self._policy = Policy(_set(readers), _set(admins))
-        self._listener = Listener(self._path, readers)
         self._connections = Connections(self._answer)
-        self._accepting = asyncio.create_task(self._connections.accept(self._listener.socket), name="control socket")
 
-    def status(self) -> tuple[Problem, ...]:
-        return tuple(self._problems)
-
-    async def close(self) -> None:
-        """No new requests; those under way have a second to end, followers none."""
-        self._accepting.cancel()
-        await asyncio.gather(self._accepting, return_exceptions=True)
-        self._listener.close()
-        for task in (*self._followers, *self._unfinished):
-            task.cancel()
-        await self._connections.shutdown(timeout=1)
-
-    def _gid(self, group: str, consequence: str) -> int | None:
+    async def run(self, listener: socket.socket) -> None:
+        """Until cancelled: then no new requests; those under way have a second to end, followers none."""
         try:
-            return grp.getgrnam(group).gr_gid
-        except KeyError:
-            message = f"cannot open the control socket to the group {group}: it does not exist, so {consequence}"
-            message += f"; `groupadd --system {group}`, then restart mlbd"
-            log.warning("%s", message)
-            self._problems.append(Problem(Severity.WARNING, "mlbd", "NoSuchGroup", message))
-            return None
+            await self._connections.accept(listener)
+        finally:
+            for task in (*self._followers, *self._unfinished):
+                task.cancel()
+            await self._connections.shutdown(timeout=1)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -185,10 +156,6 @@ def _fields(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return {name: getattr(value, name) for name in value.__slots__}
-
-
-def _set(gid: int | None) -> frozenset[int]:
-    return frozenset() if gid is None else frozenset({gid})
 
 
 def _denied(access: Access, group: str, admin_group: str | None) -> str:
