@@ -56,10 +56,6 @@ def _items(length: int) -> Check:
     return lambda value, _: UpdateError.ATTRIBUTE_LENGTH_ERROR if not value or len(value) % length else None
 
 
-def _anything(value: bytes, negotiated: Negotiated) -> None:
-    """What is in it decides where the prefixes are, so it is decoded, not checked."""
-
-
 def _origin(value: bytes, _: Negotiated) -> UpdateError | None:
     if len(value) != 1:
         return UpdateError.ATTRIBUTE_LENGTH_ERROR
@@ -112,7 +108,7 @@ def _as_and_address(value: bytes, octets: int) -> UpdateError | None:
     return None if any(value[:octets]) else UpdateError.OPTIONAL_ATTRIBUTE_ERROR  # RFC 7607 2
 
 
-#: By type.
+#: By type. MP_REACH_NLRI and MP_UNREACH_NLRI are not here: without them it is not known where the prefixes are.
 RULES: Final[Mapping[int, Rule]] = {
     Attribute.ORIGIN: Rule(TRANSITIVE, _origin),
     Attribute.AS_PATH: Rule(TRANSITIVE, _as_path),
@@ -124,8 +120,6 @@ RULES: Final[Mapping[int, Rule]] = {
     Attribute.COMMUNITIES: Rule(OPTIONAL | TRANSITIVE, _items(4)),
     Attribute.ORIGINATOR_ID: Rule(OPTIONAL, _octets(4), source=From.INTERNAL),
     Attribute.CLUSTER_LIST: Rule(OPTIONAL, _items(4), source=From.INTERNAL),
-    Attribute.MP_REACH_NLRI: Rule(OPTIONAL, _anything),
-    Attribute.MP_UNREACH_NLRI: Rule(OPTIONAL, _anything),
     Attribute.EXTENDED_COMMUNITIES: Rule(OPTIONAL | TRANSITIVE, _items(8)),
     Attribute.AS4_PATH: Rule(OPTIONAL | TRANSITIVE, _as4_path, discard=True, source=From.TWO_OCTET_AS),
     Attribute.AS4_AGGREGATOR: Rule(OPTIONAL | TRANSITIVE, _as4_aggregator, discard=True, source=From.TWO_OCTET_AS),

@@ -13,6 +13,7 @@ from .numbers import Attribute, ErrorCode, UpdateError
 from .words import subcode_name
 
 _SHOWN_OCTETS: Final = 16
+_WITH_PREFIXES: Final = (Attribute.MP_REACH_NLRI, Attribute.MP_UNREACH_NLRI)
 
 
 class PathAttribute(NamedTuple):
@@ -92,11 +93,14 @@ def _split(octets: bytes, received: ReceivedAttributes) -> Iterator[PathAttribut
 
 def _check_again(attribute: PathAttribute) -> None:
     """Of what comes more than once the first counts, but for the two that hold prefixes (RFC 7606 3 g)."""
-    if attribute.kind in (Attribute.MP_REACH_NLRI, Attribute.MP_UNREACH_NLRI):
+    if attribute.kind in _WITH_PREFIXES:
         raise update_error(UpdateError.MALFORMED_ATTRIBUTE_LIST)
 
 
 def _find_flaw(attribute: PathAttribute, negotiated: Negotiated) -> Flaw | None:
+    if attribute.kind in _WITH_PREFIXES:
+        _check_flags(attribute)
+        return None
     rule = RULES.get(attribute.kind)
     if rule is None:
         if not attribute.flags & OPTIONAL:
@@ -104,10 +108,20 @@ def _find_flaw(attribute: PathAttribute, negotiated: Negotiated) -> Flaw | None:
         return None
     if not rule.is_for(negotiated):
         return None
-    if attribute.flags & (OPTIONAL | TRANSITIVE) != rule.flags:
+    if not _has_flags(attribute, rule.flags):
         return _describe(attribute, UpdateError.ATTRIBUTE_FLAGS_ERROR)
     error = rule.check(attribute.value, negotiated)
     return _describe(attribute, error, rule.discard) if error else None
+
+
+def _check_flags(attribute: PathAttribute) -> None:
+    """What holds prefixes and has other flags cannot be trusted with them (RFC 7606 5.3, RFC 4760 7)."""
+    if not _has_flags(attribute, OPTIONAL):
+        raise update_error(UpdateError.OPTIONAL_ATTRIBUTE_ERROR, attribute.octets)
+
+
+def _has_flags(attribute: PathAttribute, flags: int) -> bool:
+    return attribute.flags & (OPTIONAL | TRANSITIVE) == flags
 
 
 def _describe(attribute: PathAttribute, subcode: UpdateError, discard: bool = False) -> Flaw:

@@ -123,33 +123,41 @@ def test_what_was_not_agreed_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "octets",
+    ("negotiated", "octets"),
     [
-        pytest.param(attribute(WELL_KNOWN | EXTENDED, 1, b"\0"), id="length of two octets"),
-        pytest.param(attribute(WELL_KNOWN | PARTIAL | 0x0F, 1, b"\2"), id="flags that are ignored"),
-        pytest.param(path(), id="empty AS_PATH"),
-        pytest.param(path("0202 0000fde9 fa56ea01", "0201 0000fdea"), id="two segments"),
-        pytest.param(attribute(OPTIONAL, 4, bytes(4)), id="MULTI_EXIT_DISC"),
-        pytest.param(attribute(WELL_KNOWN, 6), id="ATOMIC_AGGREGATE"),
-        pytest.param(attribute(BOTH, 7, b"\0\0\xfd\xe9\xc0\0\2\1"), id="AGGREGATOR"),
-        pytest.param(attribute(BOTH, 8, bytes(4)), id="COMMUNITIES"),
-        pytest.param(attribute(BOTH, 16, bytes(16)), id="EXTENDED_COMMUNITIES"),
-        pytest.param(attribute(BOTH, 25, bytes(20)), id="IPV6_EXTENDED_COMMUNITIES"),
-        pytest.param(attribute(BOTH | EXTENDED, 32, bytes(1200)), id="LARGE_COMMUNITIES"),
-        pytest.param(attribute(BOTH, 35, b"\0\0\xfd\xe9"), id="ONLY_TO_CUSTOMER"),
-        pytest.param(attribute(OPTIONAL, 26, b"\1\0\x0b" + bytes(8)), id="unknown, optional"),
-        pytest.param(attribute(BOTH, 255), id="unknown, optional and transitive"),
-        pytest.param(attribute(BOTH, 255) * 2, id="unknown, twice"),
-        pytest.param(attribute(BOTH, 8, bytes(4)) + attribute(BOTH, 8, b"\0"), id="the second COMMUNITIES is ignored"),
-        pytest.param(attribute(WELL_KNOWN, 5, b"\0"), id="LOCAL_PREF of an external peer is ignored"),
-        pytest.param(attribute(OPTIONAL, 9, b"\0"), id="ORIGINATOR_ID of an external peer is ignored"),
-        pytest.param(attribute(OPTIONAL, 10), id="CLUSTER_LIST of an external peer is ignored"),
-        pytest.param(attribute(BOTH, 17, b"\0"), id="AS4_PATH between those of four octets is ignored"),
-        pytest.param(attribute(BOTH, 18, b"\0"), id="AS4_AGGREGATOR between those of four octets is ignored"),
+        pytest.param(EXTERNAL, attribute(WELL_KNOWN | EXTENDED, 1, b"\0"), id="length of two octets"),
+        pytest.param(EXTERNAL, attribute(WELL_KNOWN | PARTIAL | 0x0F, 1, b"\2"), id="flags that are ignored"),
+        pytest.param(EXTERNAL, path(), id="empty AS_PATH"),
+        pytest.param(EXTERNAL, path("0202 0000fde9 fa56ea01", "0201 0000fdea"), id="two segments"),
+        pytest.param(EXTERNAL, attribute(OPTIONAL, 4, bytes(4)), id="MULTI_EXIT_DISC"),
+        pytest.param(EXTERNAL, attribute(WELL_KNOWN, 6), id="ATOMIC_AGGREGATE"),
+        pytest.param(EXTERNAL, attribute(BOTH, 7, b"\0\0\xfd\xe9\xc0\0\2\1"), id="AGGREGATOR"),
+        pytest.param(EXTERNAL, attribute(BOTH, 8, bytes(4)), id="COMMUNITIES"),
+        pytest.param(EXTERNAL, attribute(BOTH, 16, bytes(16)), id="EXTENDED_COMMUNITIES"),
+        pytest.param(EXTERNAL, attribute(BOTH, 25, bytes(20)), id="IPV6_EXTENDED_COMMUNITIES"),
+        pytest.param(EXTERNAL, attribute(BOTH | EXTENDED, 32, bytes(1200)), id="LARGE_COMMUNITIES"),
+        pytest.param(EXTERNAL, attribute(BOTH, 35, b"\0\0\xfd\xe9"), id="ONLY_TO_CUSTOMER"),
+        pytest.param(EXTERNAL, attribute(OPTIONAL, 26, b"\1\0\x0b" + bytes(8)), id="unknown, optional"),
+        pytest.param(EXTERNAL, attribute(BOTH, 255), id="unknown, optional and transitive"),
+        pytest.param(EXTERNAL, attribute(BOTH, 255) * 2, id="unknown, twice"),
+        pytest.param(
+            EXTERNAL, attribute(BOTH, 8, bytes(4)) + attribute(BOTH, 8, b"\0"), id="the second COMMUNITIES is ignored"
+        ),
+        pytest.param(EXTERNAL, attribute(WELL_KNOWN, 5, b"\0"), id="LOCAL_PREF of an external peer is ignored"),
+        pytest.param(EXTERNAL, attribute(OPTIONAL, 9, b"\0"), id="ORIGINATOR_ID of an external peer is ignored"),
+        pytest.param(EXTERNAL, attribute(OPTIONAL, 10), id="CLUSTER_LIST of an external peer is ignored"),
+        pytest.param(EXTERNAL, attribute(BOTH, 17, b"\0"), id="AS4_PATH between those of four octets is ignored"),
+        pytest.param(EXTERNAL, attribute(BOTH, 18, b"\0"), id="AS4_AGGREGATOR between those of four octets is ignored"),
+        pytest.param(TWO_OCTETS, attribute(BOTH, 7, b"\xfd\xe9\xc0\0\2\1"), id="AGGREGATOR of two octets"),
+        pytest.param(TWO_OCTETS, attribute(BOTH, 17, AS_PATH[3:] + b"\1\1\0\0\0\1"), id="AS4_PATH"),
+        pytest.param(TWO_OCTETS, attribute(BOTH, 18, b"\0\0\xfd\xe9\xc0\0\2\1"), id="AS4_AGGREGATOR"),
+        pytest.param(INTERNAL, attribute(OPTIONAL, 9, bytes(4)), id="ORIGINATOR_ID"),
+        pytest.param(INTERNAL, attribute(OPTIONAL, 10, bytes(8)), id="CLUSTER_LIST"),
+        pytest.param(INTERNAL, path("0301 0000fde9", "0201 0000fdea"), id="AS_CONFED_SEQUENCE"),
     ],
 )
-def test_what_is_no_flaw(octets: bytes) -> None:
-    assert decode_update(update(with_(EXTERNAL, octets), NLRI), EXTERNAL) == Update(announced={IPV4: (NLRI,)})
+def test_what_is_no_flaw(negotiated: Negotiated, octets: bytes) -> None:
+    assert decode_update(update(with_(negotiated, octets), NLRI), negotiated) == Update(announced={IPV4: (NLRI,)})
 
 
 def test_bits_behind_the_prefix_are_irrelevant() -> None:
@@ -285,15 +293,6 @@ def test_the_next_hop_outside_of_mp_reach_is_missing() -> None:
     assert received.withdrawn == {IPV4: (NLRI,), IPV6: (NLRI6,)}
 
 
-@pytest.mark.parametrize("kind", [14, 15])
-def test_flags_of_what_holds_prefixes(kind: int) -> None:
-    """Well-known, it is withdrawn as far as it can be read (RFC 7606 3 c)."""
-    octets = bytes((WELL_KNOWN,)) + (mp_reach() if kind == 14 else mp_unreach())[1:]
-    received = decode_update(update(octets + (ORIGIN + AS_PATH if kind == 14 else b"")), EXTERNAL)
-    assert received.withdrawn == {IPV6: (NLRI6,)}
-    assert len(received.flaws) == 1
-
-
 def test_many_flaws_are_not_many_words() -> None:
     attributes = attribute(BOTH, 8) + attribute(BOTH, 8) * 1000 + ORIGIN + AS_PATH + NEXT_HOP
     assert len(decode_update(update(attributes, NLRI), EXTERNAL).flaws) == 1
@@ -317,6 +316,9 @@ UNREADABLE = [
     pytest.param(attribute(OPTIONAL, 14, b"\0\2\1\0"), id="MP_REACH_NLRI of 4 octets"),
     pytest.param(attribute(OPTIONAL, 14), id="MP_REACH_NLRI of no octet"),
     pytest.param(attribute(OPTIONAL, 15, b"\0\2"), id="MP_UNREACH_NLRI of 2 octets"),
+    pytest.param(bytes((BOTH,)) + mp_reach()[1:], id="MP_REACH_NLRI transitive"),
+    pytest.param(bytes((0,)) + mp_reach(afi=25)[1:], id="MP_REACH_NLRI well-known"),
+    pytest.param(bytes((WELL_KNOWN,)) + mp_unreach()[1:], id="MP_UNREACH_NLRI well-known"),
     pytest.param(mp_unreach(b"\x81" + bytes(17)), id="withdrawn prefix of 129 bits"),
     pytest.param(mp_unreach(NLRI6[:-1]), id="withdrawn prefix cut"),
 ]
