@@ -153,6 +153,7 @@ def test_nobody_to_announce_to_is_said_of_the_service() -> None:
     elsewhere = peer(node_selectors=(labelled(role="edge"),))
     planned = plan(world(node("node-1"), node("node-2", role="edge"), POOL, bgp(), elsewhere, WEB), "node-1")
     assert reason(planned, WEB) == "" and not planned.peers and verdict(planned) == "NoPeer"
+    assert planned.pools[0].nodes == ("node-1", "node-2")
 
 
 def test_a_session_carries_the_family_of_its_address_or_both() -> None:
