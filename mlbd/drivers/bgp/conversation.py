@@ -28,8 +28,8 @@ Tell = Callable[[int, Path, float], Iterable[Action]]
 
 
 class Conversation:
-    """`peer` is the name of what
-    asked for the session, `name` its own. `numbers` name connections."""
+    """`peer` is the name of what asked for the session, `name` its own; `address` is the peer's as far as it is known.
+    `numbers` name connections."""
 
     def __init__(
         self,
@@ -64,11 +64,12 @@ class Conversation:
         """The address of the peer, None as long as no router was heard on an unnumbered link, and the links of this
         host. What was refused is tried again; an attempt that waits for its time comes at once when the network that
         the peer is on has changed."""
-        moved = address != self.address
-        waited = self._started and not self.connected
-        changed = waited and _outlook(address, links) != _outlook(self.address, self._links)
+        if self.connected:
+            # Who answers is there, whoever else was heard on the link.
+            address = self.address
+        before, after = (self.address, _outlook(self.address, self._links)), (address, _outlook(address, links))
         self.address, self._links = address, links
-        if moved or changed:
+        if before != after and not self.connected:
             self.stop(None)
         if not self._started:
             self._begin()
@@ -107,7 +108,7 @@ class Conversation:
             found = None if came_from_afar(accepted, self.peering) else ends(accepted)
         except OSError:  # the connection is gone already
             found = None
-        if found and self._started:
+        if found:
             self._take(accepted, *found, self._session.accepted)
         else:
             accepted.close()

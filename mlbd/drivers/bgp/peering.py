@@ -51,11 +51,11 @@ class Peering:
 
 @dataclass(frozen=True, slots=True)
 class PeeringStatus:
-    """A session as its driver sees it. `identifier` is the one that this end has in it. `refusal` is what on this host stands in its way and what to do, "" when
-    nothing does; it is tried again by each apply(). `remote` is None while the address of the peer is not known;
-    `local`, `link` (an ifindex, 0 for none) and `on_link` (the peer is a neighbor on that link) are those of the
-    last connection, None, 0 and False before the first. `session` is None for a network itself: those who came from it
-    are listed as NAME/ADDRESS."""
+    """A session as its driver sees it. `identifier` is this end's. `refusal` is what on this host stands in its way and
+    what to do, "" when nothing does; it is tried again by each apply(). `remote` is None while the address of the peer
+    is not known; `local`, `link` (an ifindex, 0 for none) and `on_link` (the peer is a neighbor on that link) are those
+    of the last connection, `local` None before the first. `session` is None for a network itself: those who came from
+    it are listed as NAME/ADDRESS."""
 
     session: Snapshot | None
     identifier: IPv4Address

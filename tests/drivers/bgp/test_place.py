@@ -52,10 +52,13 @@ def test_who_is_on_the_link() -> None:
 
 
 def test_of_all_links_only_that_of_a_neighbor_matters_to_it() -> None:
-    container = link(9, "veth9", "fe80::9/64")
-    assert outlook(ip_address("192.0.2.1"), LINKS) == outlook(ip_address("192.0.2.1"), (*LINKS, container)) == (ETH0,)
-    assert outlook(ip_address("203.0.113.9"), LINKS) == outlook(ip_address("203.0.113.9"), (*LINKS, container))
-    assert outlook(ip_address("203.0.113.9"), LINKS) != outlook(ip_address("203.0.113.9"), (LOOPBACK, ETH1))
+    more = (*LINKS, link(8, "br0", "172.17.0.1/16"), link(9, "veth9", "fe80::9/64"))
+    assert outlook(ip_address("192.0.2.1"), LINKS) == outlook(ip_address("192.0.2.1"), more) == (ETH0,)
+
+
+def test_to_who_is_far_every_link_matters_that_leads_farther_than_itself() -> None:
+    far, container = ip_address("203.0.113.9"), link(9, "veth9", "fe80::9/64")
+    assert outlook(far, LINKS) == outlook(far, (*LINKS, container)) == (ETH0,)
 
 
 def test_the_router_id() -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
+from mlbd.drivers.bgp import stream
 from mlbd.drivers.bgp.speaker import Routes
 from mlbd.proto.bgp.messages import Attributes
 from mlbd.proto.bgp.neighbor import State
 from mlbd.proto.bgp.notification import cease
 from mlbd.proto.bgp.numbers import Cease, ErrorCode, Family
+from mlbd.proto.neighbor import unnumbered
 from tests.bgp.bird import Bird
 from tests.bgp.frr import Frr
 from tests.bgp.peer import Peer
@@ -22,6 +25,7 @@ from tests.bgp.raw import IPV4, KEEPALIVE, Kind, capability, connecting, four_oc
 from tests.lab import wait_for
 
 from .conftest import Site
+from .node import SECONDS
 from .peerings import NEIGHBOR, NODE_AS, ROUTER_AS, internal, peering
 from .test_sockets import is_syn
 
@@ -47,6 +51,8 @@ def test_routes_from_the_first_syn_to_the_last_word(site: Site) -> None:
     site.node.advertise(router={PREFIX: PLAIN})
     site.node.wait_until_established()
     wait_for(lambda: frr.routes() == {str(PREFIX): frozenset({NODE})}, what="the route")
+    site.node.advertise(router={})
+    wait_for(lambda: frr.routes() == {}, what="the route withdrawn")
     status = site.node.status()["router"]
     assert (status.refusal, status.local, status.remote) == ("", ip_address(NODE), ip_address(ROUTER))
     assert status.on_link and status.link == site.node.host.links["eth0"].index
@@ -164,8 +170,7 @@ def test_an_unnumbered_router(site: Site, passive: bool) -> None:
     site.node.apply(router=peering(interface="eth0", neighbor=neighbor, passive=passive))
     site.node.advertise(router={PREFIX: PLAIN, PREFIX6: PLAIN})
     assert "no router advertisement" in site.node.status()["router"].refusal
-    unnumbered = Peer(NODE_AS, interface="eth0", families=(4, 6), passive=not passive)
-    frr = Frr(site.router, ROUTER_AS, ROUTER, unnumbered)
+    frr = Frr(site.router, ROUTER_AS, ROUTER, Peer(NODE_AS, interface="eth0", families=(4, 6), passive=not passive))
     site.node.wait_until_established()
     wait_for(lambda: frr.routes().keys() == {str(PREFIX)} and frr.routes(6).keys() == {str(PREFIX6)}, what="the routes")
     status = site.node.status()["router"]
@@ -174,6 +179,30 @@ def test_an_unnumbered_router(site: Site, passive: bool) -> None:
     changed = replace(neighbor, hold_time=12)
     site.node.apply(router=peering(interface="eth0", neighbor=changed, passive=passive))
     site.node.wait_until_established()
+
+
+def test_another_router_takes_the_place_of_one_that_is_gone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not while it still answers, though it may say nothing of itself for long."""
+    monkeypatch.setattr(unnumbered, "SILENCE", 1.0)
+    other = site.lab.host("other")
+    other.connect(site.lan, "eth0")
+    peer = Peer(NODE_AS, interface="eth0", hold=3)
+    Frr(site.router, ROUTER_AS, ROUTER, peer)
+    bare = peering(interface="eth0", neighbor=replace(NEIGHBOR, hold_time=3))
+    site.node.apply(router=bare)
+    site.node.wait_until_established()
+    first = site.node.status()["router"].remote
+    Frr(other, ROUTER_AS, "192.0.2.2", peer)
+    time.sleep(FRUITLESS)
+    assert site.node.session().counters["established"] == 1
+    site.router.power_off()
+
+    def moved() -> bool:
+        site.node.apply(router=bare)
+        return site.node.session().counters["established"] == 2
+
+    wait_for(moved, 20, "a session with the other router")
+    assert site.node.status()["router"].remote != first
 
 
 def test_a_passive_peer_is_waited_for(site: Site) -> None:
@@ -264,6 +293,34 @@ def test_the_trouble_of_one_is_none_of_the_others(site: Site) -> None:
         assert site.node.session("lazy").state is State.ESTABLISHED
 
 
+def test_a_thousand_changes_are_told_one_after_the_other(site: Site) -> None:
+    """What left is not taken for what waits: a peer that reads is never told too little."""
+    many: Routes = dict.fromkeys(ip_network("10.0.0.0/20").subnets(new_prefix=32), PLAIN)
+    with listening(site.router, ROUTER) as raw:
+        site.node.apply(router=peering(ROUTER))
+        raw.accept()
+        raw.establish(ROUTER_AS, ROUTER)
+        for _ in range(20):
+            for routes in (many, {}):
+                site.node.advertise(router=routes)
+                wait_for(lambda routes=routes: site.node.session().announced == len(routes), what="the routes")  # type: ignore[misc]
+                raw.octets()
+
+
+def test_leave_waits_until_all_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "LINGER", 60)
+    with listening(site.router, ROUTER) as raw, ThreadPoolExecutor(1) as threads:
+        site.node.apply(router=peering(ROUTER))
+        raw.accept()
+        raw.establish(ROUTER_AS, ROUTER)
+        site.node.wait_until_established()
+        leaving = threads.submit(site.node.leave, SHUTDOWN, 30)
+        raw.wait_for_notification()
+        assert not leaving.done()
+        raw.hang_up()
+        leaving.result(SECONDS)
+
+
 def test_leave_does_not_wait_for_the_frozen(site: Site) -> None:
     frr = Frr(site.router, ROUTER_AS, ROUTER, Peer(NODE_AS, NODE))
     site.node.apply(router=peering(ROUTER), nobody=peering("192.0.2.99"))
@@ -304,13 +361,14 @@ def test_bfd_ends_a_session_only_when_it_was_up(site: Site) -> None:
 def test_a_cable_that_is_plugged_in_again_is_not_waited_for(site: Site) -> None:
     Frr(site.router, ROUTER_AS, ROUTER, Peer(NODE_AS, NODE, passive=True))
     site.node.host.links["eth0"].down()
-    patient = peering(ROUTER, neighbor=replace(NEIGHBOR, connect_retry_time=300.0))
-    site.node.apply(router=patient)
+    site.node.apply(router=peering(ROUTER))
     assert "no way" in site.node.failure()
-    time.sleep(FRUITLESS)
+    wait_for(lambda: (site.node.session().retry or 0) > 2, 20, what="a back-off")
     site.node.host.links["eth0"].up()
     wait_for(site.node.host.links["eth0"].is_working, what="the link")
-    site.node.apply(router=patient)
+    before = len(site.node.changes)
+    site.node.apply(router=peering(ROUTER))
+    assert State.CONNECT in [change.state for _, change in site.node.changes[before:]]
     site.node.wait_until_established()
 
 

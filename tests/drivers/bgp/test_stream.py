@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from mlbd.drivers.bgp import stream
 from mlbd.drivers.bgp.reactor import Reactor
 from mlbd.drivers.bgp.sockets import mark
 from mlbd.drivers.bgp.stream import LINGER, Stream
@@ -130,6 +131,18 @@ def test_the_last_words_arrive_though_the_peer_was_speaking(play: Play) -> None:
         ends.other.close()
         await ends.reactor.empty(SECONDS)
         assert ends.heard == b"" and ends.ended == []
+
+    play(scene)
+
+
+def test_the_end_follows_the_last_octet(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "LINGER", 10 * SECONDS)
+
+    async def scene(ends: Ends) -> None:
+        ends.stream.send(bytes(MUCH))
+        ends.stream.close()
+        assert ends.stream.pending
+        assert len(await ends.read()) == MUCH
 
     play(scene)
 
