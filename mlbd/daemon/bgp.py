@@ -11,7 +11,6 @@ from ipaddress import IPv4Address
 from mlbd.drivers.bgp.peering import Peering
 from mlbd.drivers.bgp.speaker import Speaker
 from mlbd.model.address import IPAddress
-from mlbd.model.community import CommunityValue
 from mlbd.model.desired import Desired
 from mlbd.model.link import Link
 from mlbd.model.metallb import DynamicASN
@@ -168,20 +167,23 @@ def peer_of(name: str, desired: Desired) -> Peer | None:
 
 def attributes(announcement: Announcement, leaving: bool) -> Attributes:
     """`leaving`: whoever has another path should take that (RFC 8326 4.1)."""
-    values = announcement.communities
-    communities = {_number(value) for value in values if len(value.numbers) == 2}
+    communities: list[int] = [GRACEFUL_SHUTDOWN] * leaving
+    large: list[tuple[int, int, int]] = []
+    extended: list[int] = []
+    for community in announcement.communities:
+        match community.numbers:
+            case (upper, lower):
+                communities.append(upper << 16 | lower)
+            case (first, second, third):
+                large.append((first, second, third))
+            case (number,):
+                extended.append(number)
     return Attributes(
         local_pref=0 if leaving else announcement.local_pref,
-        communities=tuple(sorted(communities | {GRACEFUL_SHUTDOWN} if leaving else communities)),
-        large_communities=tuple(
-            (value.numbers[0], value.numbers[1], value.numbers[2]) for value in values if len(value.numbers) == 3
-        ),
+        communities=tuple(sorted(set(communities))),
+        large_communities=tuple(sorted(large)),
+        extended_communities=tuple(sorted(extended)),
     )
-
-
-def _number(value: CommunityValue) -> int:
-    upper, lower = value.numbers
-    return upper << 16 | lower
 
 
 def _peering(peer: Peer, router_id: IPv4Address, restarted: bool) -> Peering:

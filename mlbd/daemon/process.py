@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
+import importlib
 import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlbd.drivers import systemd
+from mlbd.drivers.control.control import Control
 from mlbd.drivers.control.events import EventLog
-from mlbd.drivers.control.server import Control
 from mlbd.drivers.journal import fields
-from mlbd.drivers.metrics import Metrics
 from mlbd.model.explanation import Explanation
 from mlbd.model.settings import Settings
 from mlbd.model.status import Event, Move, Problem, RouteStatus, Severity, Status
 
 from .engine import Engine
+
+if TYPE_CHECKING:
+    from mlbd.drivers.metrics import Metrics
 
 #: Settings that other parts hold on to, and how mlbd.yaml(5) spells them: a change of one takes a restart.
 FIXED = {
@@ -33,6 +38,9 @@ FIXED = {
 #: Seconds without a finished turn or an answer of the reflex after which the watchdog is not fed any more.
 UNHEALTHY_SECONDS = 5.0
 
+#: So long whoever asks the control socket waits for the first turn.
+FIRST_TURN_SECONDS = 1.0
+
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +54,7 @@ class Process:
         self._engine = Engine(settings, log_event, self._problems)
         readers = settings.socket_group or "root"  # without a group of readers, those whom nothing is kept from
         self._control = Control(Path(settings.socket), readers, settings.admin_group, self)
-        self._metrics = Metrics(settings.metrics, self.status) if settings.metrics else None
+        self._metrics: Metrics | None = None
 
     async def run(self) -> None:
         """Until SIGTERM or SIGINT. Raises ControlError when another mlbd has the socket, before anything is touched."""
@@ -54,11 +62,9 @@ class Process:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        await self._control.start()
+        self._control.start()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._engine.run(), name="engine"), group.create_task(self._supervise())]
-            if self._metrics:
-                tasks.append(group.create_task(self._metrics.run()))
+            tasks = [group.create_task(work) for work in (self._engine.run(), self._supervise(), self._serve())]
             reloads = asyncio.Semaphore(0)
             loop.add_signal_handler(signal.SIGHUP, reloads.release)
             tasks.append(group.create_task(self._reload_on(reloads)))
@@ -69,7 +75,19 @@ class Process:
             for task in tasks:
                 task.cancel()
         await self._engine.close()
-        await self._control.close()
+        self._control.close()
+
+    async def _serve(self) -> None:
+        """After the first turn, so that no address and no router waits for it, unless that turn hangs."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._engine.ready.wait(), FIRST_TURN_SECONDS)
+        await asyncio.gather(self._control.run(), self._serve_metrics())
+
+    async def _serve_metrics(self) -> None:
+        if endpoint := self._engine.settings.metrics:
+            module = await asyncio.to_thread(importlib.import_module, "mlbd.drivers.metrics")
+            self._metrics = metrics = module.Metrics(endpoint, self.status)
+            await metrics.run()
 
     @property
     def events(self) -> EventLog:

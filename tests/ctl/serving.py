@@ -74,9 +74,18 @@ def directory() -> Iterator[Path]:
         yield path
 
 
-async def opened(control: Control) -> None:
+async def started(control: Control) -> asyncio.Task[None]:
     control.start()
-    control.serve()
+    running = asyncio.create_task(control.run())
+    while not hasattr(control, "_server"):  # it imports first
+        await asyncio.sleep(0.01)
+    return running
+
+
+async def stopped(control: Control, running: asyncio.Task[None]) -> None:
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    control.close()
 
 
 @contextmanager
@@ -86,11 +95,11 @@ def serve(source: Source, path: Path, group: str = READERS, admin_group: str | N
     thread.start()
     served = Served(path, Control(path, group, admin_group, source), loop)
     try:
-        served.await_(opened(served.control))
+        running = served.await_(started(served.control))
         try:
             yield served
         finally:
-            served.await_(served.control.close())
+            served.await_(stopped(served.control, running))
             served.await_(loop.shutdown_asyncgens())
     finally:
         loop.call_soon_threadsafe(loop.stop)

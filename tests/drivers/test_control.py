@@ -129,7 +129,7 @@ def test_a_reload_is_finished_although_nobody_waits_for_it(served: Served, daemo
     daemon.reload_may_end.clear()
     with served.connect() as client:
         client.sendall(b"POST /v1/reload HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_for(lambda: served.control._unfinished)
+        wait_for(lambda: served.control._server._unfinished)
     wait_for(lambda: not served.control._server._connections.connections)
     assert daemon.reloads == 0
     daemon.reload_may_end.set()
@@ -199,7 +199,7 @@ def test_a_drain_that_cannot_end_is_answered_and_goes_on(
     status, drain = served.ask("/v1/drain", "POST")
     assert (status, drain["done"]) == (200, False)
     assert served.ask("/v1/drain").value.items() >= {"drain": drain, "moves": as_json(MOVES[1:])}.items()
-    assert not served.control._unfinished
+    assert not served.control._server._unfinished
 
 
 def test_an_undrain_ends_a_drain_under_way(served: Served, daemon: Daemon) -> None:
@@ -304,7 +304,7 @@ def test_a_missing_group_leaves_the_socket_to_root(
 async def start_and_close(path: Path) -> None:
     control = Control(path, READERS, None, Daemon())
     control.start()
-    await control.close()
+    control.close()
 
 
 def test_a_second_daemon_is_refused(served: Served) -> None:
@@ -521,7 +521,7 @@ def test_following_starts_with_what_was_and_goes_on(served: Served, daemon: Daem
     for follower in followers:
         assert follower.numbers(3) == [1, 2, 3]
         follower.socket.close()
-    wait_for(lambda: not served.control._followers)
+    wait_for(lambda: not served.control._server._followers)
 
 
 def test_a_follower_outlives_the_deadline_of_a_request(
@@ -545,7 +545,7 @@ def test_a_follower_that_does_not_read_is_dropped(daemon: Daemon, path: Path, mo
         assert slow.numbers(1) == quick.numbers(1) == [1]
         record(served, daemon, 100, "x" * 10_000)
         assert len(quick.numbers(101)) == 101
-        wait_for(lambda: len(served.control._followers) == 1)
+        wait_for(lambda: len(served.control._server._followers) == 1)
         assert len(ends(slow.socket)) < 100 * 10_000
         record(served, daemon)
         assert quick.numbers(102)[-1] == 102
@@ -557,18 +557,18 @@ def test_followers_are_counted(daemon: Daemon, path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(server, "FOLLOWERS", 1)
     with serve(daemon, path) as served:
         follower = Follower(served)
-        wait_for(lambda: served.control._followers)
+        wait_for(lambda: served.control._server._followers)
         assert served.ask("/v1/events?follow=true").status == 503
         record(served, daemon)
         assert served.ask("/v1/events").value["number"] == 1
         follower.socket.close()
-        wait_for(lambda: not served.control._followers)
+        wait_for(lambda: not served.control._server._followers)
 
 
 def test_a_follower_does_not_hold_up_the_end(daemon: Daemon, path: Path) -> None:
     with serve(daemon, path) as served:
         follower = Follower(served)
-        wait_for(lambda: served.control._followers)
+        wait_for(lambda: served.control._server._followers)
     assert ends(follower.socket).startswith(b"HTTP/1.1 200")
     follower.socket.close()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import grp
+import importlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,6 @@ class Control:
         self._admin_group = admin_group
         self._source = source
         self._problems: list[Problem] = []
-        self._serving: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Take the socket. Raises ControlError when another mlbd has it, or it cannot be made."""
@@ -43,27 +43,18 @@ class Control:
         self._policy = Policy(_set(readers), _set(admins))
         self._listener = Listener(self._path, readers)
 
-    def serve(self) -> None:
-        """Answer whoever asks, also those who asked since start()."""
-        self._serving = asyncio.create_task(self._serve(), name="control socket")
+    async def run(self) -> None:
+        """Until cancelled: answer whoever asks, also those who asked since start()."""
+        server = await asyncio.to_thread(importlib.import_module, "mlbd.drivers.control.server")
+        self._server: Server = server.Server(self._policy, self._group, self._admin_group, self._source)
+        await self._server.run(self._listener.socket)
+
+    def close(self) -> None:
+        """After run() has ended."""
+        self._listener.close()
 
     def status(self) -> tuple[Problem, ...]:
         return tuple(self._problems)
-
-    async def close(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
-            await asyncio.gather(self._serving, return_exceptions=True)
-        self._listener.close()
-
-    async def _serve(self) -> None:
-        self._server = await asyncio.to_thread(self._import)
-        await self._server.run(self._listener.socket)
-
-    def _import(self) -> Server:
-        from .server import Server
-
-        return Server(self._policy, self._group, self._admin_group, self._source)
 
     def _gid(self, group: str, consequence: str) -> int | None:
         try:
