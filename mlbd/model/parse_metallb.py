@@ -167,10 +167,14 @@ def _common_peer(manifest: Fields, spec: Fields, lowest_port: int, dynamic: Dyna
     )
     if peer.ebgp_multi_hop and peer.asn == peer.my_asn:
         raise spec.invalid("ebgpMultiHop", f"is true, but {peer.asn} is our own ASN: write false for an iBGP peer")
+    if peer.ebgp_multi_hop and peer.extras.ttl_security:
+        problem = f"is true, and {_TTL_SECURITY} says over how many hops: write false"
+        raise spec.invalid("ebgpMultiHop", problem)
     return peer
 
 
-_EXTRAS = ("mlbd.io/passive", "mlbd.io/ttl-security", "mlbd.io/role")
+_TTL_SECURITY = "mlbd.io/ttl-security"
+_EXTRAS = ("mlbd.io/passive", _TTL_SECURITY, "mlbd.io/role")
 
 
 def parse_extras(metadata: Fields, external: bool) -> PeerExtras:

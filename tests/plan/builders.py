@@ -82,7 +82,9 @@ def advertisement(name: str = "all", **fields: Any) -> L2Advertisement:
 
 
 def peer(name: str = "peer", address: str = "10.0.0.1", **fields: Any) -> BGPPeer:
-    return BGPPeer(Key("metallb-system", name), 64512, **{"asn": 64513, "address": parse_address(address), **fields})
+    """Without an address where it is ""."""
+    where = parse_address(address) if address else None
+    return BGPPeer(Key("metallb-system", name), 64512, **{"asn": 64513, "address": where, **fields})
 
 
 def bgp(name: str = "bgp", **fields: Any) -> BGPAdvertisement:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlbd.model.address import parse_range
+from mlbd.model.address import parse_address, parse_range
 from mlbd.model.community import parse_community
 from mlbd.model.core import EXCLUDE_LABEL, Node, Port, TrafficPolicy
 from mlbd.model.deckhouse import (
@@ -164,7 +164,7 @@ def test_a_session_carries_the_family_of_its_address_or_both() -> None:
     assert {str(address) for address in planned.advertised} == {"192.0.2.7"}
     both = {"192.0.2.7/32": "", "2001:db8::7/128": ""}
     assert routes(plan(added(speaking(bgp(), dual), peer(dual_stack_address_family=True)), "node-1")) == both
-    assert routes(plan(added(speaking(bgp(), dual), peer(address="fe80::1", interface="eth0")), "node-1"))
+    assert routes(plan(added(speaking(bgp(), dual), peer(address="", interface="eth0")), "node-1"))
     six = service("six", pins="2001:db8::9", cluster_ips=("fd00::1",))
     planned = plan(speaking(bgp(), six), "node-1")
     assert verdict(planned, six) == "FamilyNotCarried" and reason(planned, six) == "NoEligibleNode"
@@ -192,7 +192,7 @@ def test_contradicting_local_preferences_of_services_that_share_an_address() -> 
 
 
 BARE = MetalLoadBalancerPool(Key("", "bare"), (parse_range("203.0.113.0/24"),))
-ROUTER = MetalLoadBalancerBGPPeer(Key("", "router"), 64512, 64513, peer("x", "10.0.0.9").address)
+ROUTER = MetalLoadBalancerBGPPeer(Key("", "router"), 64512, 64513, parse_address("10.0.0.9"))
 
 
 def configuration(*parts: PoolAdvertisement, **fields: Any) -> MetalLoadBalancerConfiguration:
