@@ -95,7 +95,8 @@ class ConflictSeen:
 @dataclass(frozen=True, slots=True)
 class SessionReport:
     """A BFD session after a change; intervals in microseconds, `link` an ifindex. `router`: `peer` is a BGP peer's name
-    and not a node's. `failed`: since the last report it went from Up to Down, which neither end wanted."""
+    and not a node's. `failed`: since the last report it went from Up to Down, which neither end wanted; another
+    report without that follows."""
 
     peer: str
     link: int

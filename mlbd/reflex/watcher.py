@@ -9,7 +9,6 @@ import contextlib
 import math
 import random
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import replace
 from typing import Final
 
 from mlbd.proto.bfd.packet import Diagnostic, State
@@ -99,9 +98,9 @@ class Watcher:
         for status in self._sessions.status():
             key = status.watch.key
             for peer, router in self._concerned.get(key, ()):
-                report = self._told[key, peer, router] = _report(status, peer, router)
+                report = self._told[key, peer, router] = _report(status, peer, router, key in self._failed)
                 if told.get((key, peer, router)) != report:
-                    self._report(replace(report, failed=key in self._failed))
+                    self._report(report)
         self._failed.clear()
 
     def administratively_down(self, down: bool, now: float) -> list[str]:
@@ -180,7 +179,7 @@ def _is_unheard(change: SessionChanged) -> bool:
     return signaled and change.remote_diagnostic is Diagnostic.CONTROL_DETECTION_TIME_EXPIRED
 
 
-def _report(status: SessionStatus, peer: str, router: bool) -> SessionReport:
+def _report(status: SessionStatus, peer: str, router: bool, failed: bool) -> SessionReport:
     watch = status.watch
     return SessionReport(
         peer=peer,
@@ -196,6 +195,7 @@ def _report(status: SessionStatus, peer: str, router: bool) -> SessionReport:
         ups=status.ups,
         downs=status.downs,
         router=router,
+        failed=failed,
     )
 
 
