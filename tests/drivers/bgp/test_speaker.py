@@ -194,7 +194,9 @@ def test_another_router_takes_the_place_of_one_that_is_gone(site: Site, monkeypa
     first = site.node.status()["router"].remote
     Frr(other, ROUTER_AS, "192.0.2.2", peer)
     time.sleep(FRUITLESS)
+    site.node.apply(router=bare)
     assert site.node.session().counters["established"] == 1
+    assert site.node.status()["router"].remote == first
     site.router.power_off()
 
     def moved() -> bool:
