@@ -68,8 +68,8 @@ def too_many(family: Family, limit: int) -> Failure:
     """RFC 4486 4."""
     data = family.afi.to_bytes(2, "big") + bytes((family.safi,)) + limit.to_bytes(4, "big")
     return Failure(
-        f"the peer announces more than {limit} {family.name} prefixes: none of them is used here, so let it announce "
-        "nothing, or only a default route",
+        f"the peer announces more than {limit} {family_name(family)} prefixes: none of them is used here, so let it "
+        "announce nothing, or only a default route",
         Notification(_CEASE, Cease.MAXIMUM_NUMBER_OF_PREFIXES_REACHED, data),
     )
 
@@ -112,6 +112,10 @@ def unanswered() -> Failure:
 
 def restarted() -> Failure:
     return Failure("the peer connected anew: it has restarted")
+
+
+def family_name(family: Family) -> str:
+    return family.name.replace("IPV", "IPv")
 
 
 def _key(notification: Notification) -> tuple[int, int]:

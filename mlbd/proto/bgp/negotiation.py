@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from .failures import family_name
 from .messages import Capabilities, GracefulRestart, Notification, Open
 from .neighbor import Failure, Neighbor, Path, Remote
 from .numbers import Capability, ErrorCode, Family, OpenError, Role
@@ -142,4 +143,4 @@ def _name(role: Role) -> str:
 
 
 def _families(families: frozenset[Family]) -> str:
-    return " and ".join(sorted(family.name for family in families)).replace("IPV", "IPv") or "none that is known here"
+    return " and ".join(map(family_name, _sorted(families))) or "none that is known here"
