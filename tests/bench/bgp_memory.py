@@ -14,6 +14,7 @@ from .report import Row, Section
 
 ROUTERS = {f"router-{number}": f"192.0.2.{number}" for number in range(1, 5)}
 LIMIT = 60
+PATIENCE = 120
 
 
 def measure() -> Section:
@@ -36,9 +37,10 @@ def _megabytes(routers: dict[str, str]) -> float:
             router.connect(lan, LINK, f"{address}/24")
             tables.append(Frr(router, ROUTER_AS, address, Peer(NODE_AS, NODE)))
         node = daemon(host, MANY, routers)
-        node.run()
+        node.start()
+        node.wait_until_ready(PATIENCE)
         for table in tables:
-            wait_for(partial(_has_all, table), 60, "all routes at a router")
+            wait_for(partial(_has_all, table), PATIENCE, "all routes at a router")
         return sum(map(node.memory, host.pids())) * 1024 / 1e6
 
 
