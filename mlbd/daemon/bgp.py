@@ -41,10 +41,11 @@ _CONNECT_RETRY = 120.0  # RFC 4271 10
 
 
 class Phase(Enum):
-    """Of taking leave: LEAVING while everything is announced as the last resort (RFC 8326), then SILENT."""
+    """Of taking leave: everything is announced as the last resort (RFC 8326), then nothing is, then nobody speaks."""
 
     SPEAKING = auto()
     LEAVING = auto()
+    WITHDRAWN = auto()
     SILENT = auto()
 
 
@@ -56,6 +57,7 @@ class Bgp:
         self.speaker = Speaker(on_change)
         self._restarted = restarted
         self._phase = Phase.SILENT if drained else Phase.SPEAKING
+        self._leaving: asyncio.Task[None] | None = None
         self._told: Mapping[str, tuple[Routes, Phase, Mapping[Prefix, Attributes]]] = {}
         self._last: dict[IPAddress, float] = {}
         self._standings: dict[str, PeerStanding] = {}
@@ -76,7 +78,7 @@ class Bgp:
 
     def advertise(self, desired: Desired) -> None:
         """What is the very same as before costs nothing, whoever hears it."""
-        routes = {} if self.silent else desired.routes
+        routes = desired.routes if self._phase in (Phase.SPEAKING, Phase.LEAVING) else {}
         known = {id(each): (each, phase, told) for each, phase, told in self._told.values() if phase is self._phase}
         for each in routes.values():
             if id(each) not in known:
@@ -124,15 +126,19 @@ class Bgp:
             self.speaker.bfd(report.peer, not report.failed)
 
     async def leave(self, desired: Desired, reason: str) -> None:
-        """Other paths first, then no path, then no session, and the routers hear why. Returns when that is done."""
-        if self.silent:
-            return
+        """Other paths first, then no path, then no session, and the routers hear why. Returns when that is done. Who
+        waits no longer does not stop it, come_back() does."""
+        if self._phase is Phase.SPEAKING:
+            self._leaving = asyncio.create_task(self._leave(desired, reason))
+        if self._leaving is not None:
+            await asyncio.shield(self._leaving)
+
+    async def _leave(self, desired: Desired, reason: str) -> None:
         if any(self._told):
-            self._phase = Phase.LEAVING
-            self.advertise(desired)
-            await asyncio.sleep(SHUTDOWN_SECONDS)
-            self.speaker.advertise({})
-            await asyncio.sleep(FLUSH_SECONDS)
+            for phase, seconds in ((Phase.LEAVING, SHUTDOWN_SECONDS), (Phase.WITHDRAWN, FLUSH_SECONDS)):
+                self._phase = phase
+                self.advertise(desired)
+                await asyncio.sleep(seconds)
         self._phase = Phase.SILENT
         await self.speaker.leave(_cease(reason), FLUSH_SECONDS)
 
@@ -142,6 +148,9 @@ class Bgp:
         await self.speaker.leave(None, FLUSH_SECONDS)
 
     def come_back(self) -> None:
+        if self._leaving is not None:
+            self._leaving.cancel()
+        self._leaving = None
         self._phase = Phase.SPEAKING
 
     def status(self, reports: Mapping[str, SessionReport], links: Mapping[int, str], now: float) -> Speaking:

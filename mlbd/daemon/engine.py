@@ -129,7 +129,7 @@ class Engine:
         agreed to graceful restart keep their routes to it."""
         self._stopping = True
         self._kept = self._bgp.restartable(self._desired) if restarting else frozenset()
-        goodbye = self._bgp.pause() if restarting else self._bgp.leave(self._desired, "mlbd stops")
+        goodbye = self._bgp.pause() if self._kept else self._bgp.leave(self._desired, "mlbd stops")
         await asyncio.gather(self._leave_layer2(), goodbye)
         self._memory.stopped(forwarding=bool(self._kept))
 
