@@ -33,9 +33,15 @@ def offer(neighbor: Neighbor, path: Path, first: bool) -> Open:
             extended_messages=True,
             extended_next_hop=_extended_next_hop(neighbor, path),
             graceful_restart=_graceful_restart(neighbor, first) if neighbor.restart_time else None,
-            role=neighbor.role,
+            role=_role(neighbor),
         ),
     )
+
+
+def _role(neighbor: Neighbor) -> Role | None:
+    """There are none within an AS (RFC 9234 4.1)."""
+    is_internal = neighbor.remote_as in (Remote.INTERNAL, neighbor.local_as)
+    return None if is_internal else neighbor.role
 
 
 def _extended_next_hop(neighbor: Neighbor, path: Path) -> frozenset[Family]:
@@ -69,12 +75,12 @@ def refusal(neighbor: Neighbor, received: Open) -> Failure | None:
             OpenError.BAD_BGP_IDENTIFIER,
             f"the peer has this speaker's own identifier {neighbor.identifier}: give one of the two another",
         )
-    theirs = received.capabilities.role
-    if neighbor.role is not None and theirs is not None and _COUNTERPARTS[neighbor.role] is not theirs:
+    ours, theirs = _role(neighbor), received.capabilities.role
+    if ours is not None and theirs is not None and _COUNTERPARTS[ours] is not theirs:
         return _refuse(
             OpenError.ROLE_MISMATCH,
-            f"the peer's role is {_name(theirs)}, and a {_name(neighbor.role)} talks to a "
-            f"{_name(_COUNTERPARTS[neighbor.role])}: correct the role on one of the two",
+            f"the peer's role is {_name(theirs)}, and a {_name(ours)} talks to a {_name(_COUNTERPARTS[ours])}: correct "
+            "the role on one of the two",
         )
     if not neighbor.families & received.capabilities.families:
         return _refuse(

@@ -97,6 +97,22 @@ def test_over_ipv6_the_peer_may_be_the_next_hop_of_ipv4() -> None:
     assert capability(5, b"\0\1\0\1\0\2") not in offered(Opposite(BOTH).start().connected())
 
 
+@pytest.mark.parametrize("ours", Role)
+@pytest.mark.parametrize("theirs", (None, *Role))
+def test_roles_go_together_or_there_is_no_session(ours: Role, theirs: Role | None) -> None:
+    """RFC 9234 4.2, table 2; a peer may say nothing of it."""
+    pairs = {(0, 3), (3, 0), (1, 2), (2, 1), (4, 4)}
+    peer = Opposite(replace(NEIGHBOR, role=ours)).start().connected()
+    peer.hears(open_with(*(() if theirs is None else (capability(9, bytes((theirs,))),))))
+    assert peer.is_in(State.OPEN_CONFIRM) is (theirs is None or (ours, theirs) in pairs)
+
+
+def test_within_an_as_there_are_no_roles() -> None:
+    peer = Opposite(replace(NEIGHBOR, remote_as=64512, role=Role.CUSTOMER)).start().connected()
+    assert capability(9, b"\x03") not in offered(peer)
+    assert peer.hears(open_with(capability(9, b"\x03"), asn=64512)).is_in(State.OPEN_CONFIRM)
+
+
 @pytest.mark.parametrize(
     ("restarted", "first", "next_try", "later"),
     (
