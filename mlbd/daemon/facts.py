@@ -86,7 +86,7 @@ class Facts:
             return next(state for state in _TELLING if state in states)
         claim = self.desired.claims.get(address)
         if claim is None:
-            return VipState.ADVERTISED if address in self._advertised else VipState.NONE
+            return VipState.ADVERTISED if address in self.advertised else VipState.NONE
         # Nothing is said of it yet: a word is on its way from a reflex that lives and has a link, and from no other.
         return VipState.STANDBY if self.reflex.alive and self.claimed_links(claim) else VipState.SILENT
 
@@ -111,7 +111,7 @@ class Facts:
         return self._presences.get(node, Presence.APART)
 
     @cached_property
-    def _advertised(self) -> frozenset[IPAddress]:
+    def advertised(self) -> frozenset[IPAddress]:
         """What some peer hears of now."""
         hearers = {name for name in self.desired.peers if self.established(name)}
         return self.desired.advertised if hearers and not self.drain else frozenset()

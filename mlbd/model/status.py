@@ -296,7 +296,8 @@ class DrainStatus:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """An address that this node answers for, and who would if this one did not; None is nobody."""
+    """An address that this node answers for or announces, and who would if this one did not: a node, or for one that
+    only BGP announces all those that do so too; None is nobody."""
 
     address: str
     services: tuple[str, ...]
