@@ -130,7 +130,7 @@ class Conversation:
             self._refusal = unheard(self.peering)
             return
         try:
-            # Only to see whether it can be had: events would else tell every few seconds of an attempt that is none.
+            # Only to see whether it can be had: else every turn would tell of an attempt that is none.
             to_connect(self.peering, self.address).close()
         except OSError as error:
             self._refusal = refusal(self.peering, error)
@@ -175,13 +175,14 @@ class Conversation:
 
     def _connect(self) -> None:
         self._give_up()
-        if self.address is None:
-            return
+        assert self.address
         try:
-            endpoint = to_connect(self.peering, self.address)
             remote = End(self.address, self.peering.port, scope(self.peering))
+            endpoint = to_connect(self.peering, self.address)
         except OSError as error:
-            self._refuse(error)
+            # Not the peer is at fault: no back-off, apply() begins anew.
+            self._refusal = refusal(self.peering, error)
+            self.stop(None)
         else:
             self._attempt = Attempt(self._reactor, endpoint, remote, partial(self._connected, endpoint))
 
@@ -189,12 +190,6 @@ class Conversation:
         if self._attempt:
             self._attempt.give_up()
             self._attempt = None
-
-    def _refuse(self, error: OSError) -> None:
-        """Not the peer is at fault: no back-off, apply() begins anew."""
-        self._refusal = refusal(self.peering, error)
-        self._carry_out(self._session.failed(self._reactor.now(), self._refusal))
-        self.stop(None)
 
     def _connected(self, endpoint: socket.socket, error: OSError | None) -> None:
         self._attempt = None

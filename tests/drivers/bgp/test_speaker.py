@@ -36,7 +36,7 @@ KEY = "s3cret"
 REFRESH = 2  # the capability, RFC 2918
 PLAIN = Attributes()
 #: A second attempt was made by then.
-FRUITLESS = 2.5
+FRUITLESS = 2
 BOTH = frozenset({Family.IPV4, Family.IPV6})
 SHUTDOWN = cease(Cease.ADMINISTRATIVE_SHUTDOWN, "memory")
 
@@ -154,6 +154,10 @@ def test_a_source_address_that_comes_later(site: Site) -> None:
     site.node.apply(router=wanted)
     site.node.wait_until_established()
     assert site.node.status()["router"].refusal == ""
+    site.node.host.ip("addr", "del", "192.0.2.12/24", "dev", "eth0")
+    site.node.do(lambda: site.node.speaker.reset("router", soft=False))
+    assert "cannot speak from 192.0.2.12" in site.node.status()["router"].refusal
+    assert site.node.session().state is State.IDLE and site.node.session().retry is None
 
 
 def test_ipv6(site: Site) -> None:
@@ -286,7 +290,7 @@ def test_the_trouble_of_one_is_none_of_the_others(site: Site) -> None:
         )
         reader.accept()
         reader.establish(ROUTER_AS, "192.0.2.3")
-        prefixes: Routes = dict.fromkeys(ip_network("10.0.0.0/15").subnets(new_prefix=32), PLAIN)
+        prefixes: Routes = dict.fromkeys(ip_network("10.0.0.0/17").subnets(new_prefix=32), PLAIN)
         site.node.advertise(lazy=prefixes, router={PREFIX: PLAIN})
         site.node.wait_until_established()
         assert "refuses" in site.node.failure("refusing")

@@ -19,7 +19,7 @@ from .peerings import internal
 SECONDS = 10
 MUCH = 8 << 20
 KEEPALIVE = bytes(19)
-MANY = 10_000
+MANY = 4_000
 
 
 class Ends:
