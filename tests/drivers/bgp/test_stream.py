@@ -19,7 +19,7 @@ from .peerings import internal
 SECONDS = 10
 MUCH = 8 << 20
 KEEPALIVE = bytes(19)
-MANY = 4_000
+MANY = 10_000
 
 
 class Ends:
@@ -110,6 +110,7 @@ def test_what_the_peer_does_not_read_waits_here(play: Play) -> None:
         for _ in range(MANY):
             ends.stream.send(KEEPALIVE)
         assert ends.stream.pending > len(KEEPALIVE) * MANY / 2
+        ends.other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MUCH)
         reading = asyncio.create_task(ends.read())
         await ends.until(lambda: ends.stream.pending == 0)
         assert ends.sent == sorted(ends.sent, reverse=True) and ends.sent[-1] == 0
