@@ -8,8 +8,8 @@ from collections.abc import Callable
 from errno import EINPROGRESS, ETIMEDOUT
 from typing import Final
 
+from .ends import End, link_local
 from .reactor import Reactor
-from .sockets import End, link_local
 
 #: Seconds; the kernel alone would go on for two minutes.
 LIMIT: Final = 5.0

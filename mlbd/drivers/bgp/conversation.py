@@ -15,10 +15,11 @@ from mlbd.proto.bgp.neighbor import Action, Close, Connect, GiveUp, Path, Send, 
 from mlbd.proto.bgp.session import Session
 
 from .attempt import Attempt
+from .ends import End, ends, scope_of
 from .peering import Peering, PeeringStatus
 from .place import link_of, on_link, outlook, path
 from .reactor import Reactor
-from .sockets import End, came_from_afar, ends, mark, scope, to_connect
+from .sockets import came_from_afar, mark, to_connect
 from .stream import Stream
 from .words import failure, refusal, unheard
 
@@ -177,7 +178,7 @@ class Conversation:
         self._give_up()
         assert self.address
         try:
-            remote = End(self.address, self.peering.port, scope(self.peering))
+            remote = End(self.address, self.peering.port, scope_of(self.peering.interface))
             endpoint = to_connect(self.peering, self.address)
         except OSError as error:
             # Not the peer is at fault: no back-off, apply() begins anew.

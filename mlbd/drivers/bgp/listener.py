@@ -10,8 +10,9 @@ from typing import Final
 
 from mlbd.proto.bgp.messages import Prefix
 
+from .ends import End, end
 from .reactor import Reactor
-from .sockets import End, end, sign, to_listen
+from .sockets import sign, to_listen
 
 PORT: Final = 179
 

@@ -11,7 +11,7 @@ from mlbd.model.link import Link
 from mlbd.proto.bgp.messages import Address
 from mlbd.proto.bgp.neighbor import Path
 
-from .sockets import End, link_local
+from .ends import End, link_local
 
 
 def link_of(local: End, links: Iterable[Link]) -> Link | None:

@@ -9,10 +9,10 @@ from ipaddress import ip_network
 
 from mlbd.proto.bgp.messages import Address, Prefix
 
+from .ends import End
 from .listener import PORT, Listener
 from .peering import Peering
 from .reactor import Reactor
-from .sockets import End
 from .words import deaf, refusal
 
 _Place = tuple[int, str]

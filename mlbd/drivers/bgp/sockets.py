@@ -10,8 +10,7 @@ import errno
 import os
 import socket
 import struct
-from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 
 from mlbd.proto.bgp.messages import Address, Prefix
@@ -39,15 +38,6 @@ _MD5SIG_PREFIX: Final = 1
 _MD5SIG: Final = struct.Struct(f"=128sBBHi{LONGEST_KEY}s")  # struct tcp_md5sig
 _LONGEST_SYN: Final = 1024  # its headers; a shorter buffer is an error
 _TTL_OFFSET: Final = {4: 8, 6: 7}  # in an IP header
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Of a connection. `scope` is the ifindex that a link-local address belongs to, else 0."""
-
-    address: Address
-    port: int
-    scope: int = 0
 
 
 def to_connect(peering: Peering, remote: Address) -> socket.socket:
@@ -121,30 +111,6 @@ def came_from_afar(accepted: socket.socket, peering: Peering) -> bool:
     return bool(header) and header[_TTL_OFFSET[peering.version]] < _nearest_ttl(peering)
 
 
-def scope(peering: Peering) -> int:
-    """The ifindex that a link-local address of the peer belongs to. Raises OSError when the link is not there."""
-    return socket.if_nametoindex(peering.interface) if peering.interface else 0
-
-
-def interface_of(remote: End) -> str:
-    """The name of the link of a link-local address, "" when there is none or it is gone."""
-    try:
-        return socket.if_indextoname(remote.scope) if remote.scope else ""
-    except OSError:
-        return ""
-
-
-def ends(connected: socket.socket) -> tuple[End, End]:
-    """The local and the remote one. Raises OSError when the connection is gone already."""
-    return end(connected.getsockname()), end(connected.getpeername())
-
-
-def end(name: tuple[str | int, ...]) -> End:
-    """From what Python calls the address of an AF_INET or AF_INET6 socket."""
-    address = ip_address(str(name[0]).partition("%")[0])
-    return End(address, int(name[1]), int(name[3]) if len(name) > 3 else 0)
-
-
 def goes_one_hop(peering: Peering) -> bool:
     """An external peer is a neighbor on a link unless it is said to be farther (RFC 4271 5.1.3)."""
     return peering.external and not peering.multi_hop and not peering.ttl_security
@@ -193,7 +159,3 @@ def _accept_from(endpoint: socket.socket, version: int, ttl: int) -> None:
         endpoint.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, ttl)
     else:
         endpoint.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, ttl)
-
-
-def link_local(address: Address) -> bool:
-    return isinstance(address, IPv6Address) and address.is_link_local

@@ -16,11 +16,11 @@ from mlbd.proto.bgp.neighbor import State, StateChanged
 from mlbd.proto.bgp.numbers import Cease, ErrorCode
 
 from .conversation import Conversation
+from .ends import End, interface_of
 from .peering import Peering, PeeringStatus
 from .reactor import Reactor
 from .reception import Reception
 from .routers import Routers
-from .sockets import End, interface_of
 
 Routes = Mapping[Prefix, Attributes]
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 
+from mlbd.drivers.bgp.ends import End
 from mlbd.drivers.bgp.place import link_of, on_link, outlook, path, router_id
-from mlbd.drivers.bgp.sockets import End
 from mlbd.model.link import Link
 
 LOCAL = IPv6Address("fe80::11")

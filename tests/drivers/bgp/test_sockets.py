@@ -13,6 +13,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from mlbd.drivers.bgp import sockets, words
+from mlbd.drivers.bgp.ends import end, ends, interface_of, scope_of
 from mlbd.drivers.bgp.peering import Peering
 from tests.lab import Frame, Host, Lab
 
@@ -147,7 +148,7 @@ def test_the_source_address(pair: Pair) -> None:
     assert pair.connect(peering(ROUTER, source=ip_address("192.0.2.12")), ROUTER)
     accepted, name = listener.accept()
     accepted.close()
-    assert sockets.end(name).address == ip_address("192.0.2.12")
+    assert end(name).address == ip_address("192.0.2.12")
 
 
 @pytest.mark.parametrize(
@@ -185,14 +186,14 @@ def test_a_link_local_peer_is_reached_on_its_link(pair: Pair, lab: Lab) -> None:
     peer = peering("fe80::1", interface="eth0")
     with pair.node.enter():
         endpoint = pair.open.enter_context(sockets.to_connect(peer, ip_address("fe80::1")))
-        endpoint.connect_ex(("fe80::1", PORT, 0, sockets.scope(peer)))
+        endpoint.connect_ex(("fe80::1", PORT, 0, scope_of("eth0")))
     assert select.select([listener, wrong], [], [], 10)[0] == [listener]
     assert select.select([], [endpoint], [], 10)[1]
-    local, remote = sockets.ends(endpoint)
+    local, remote = ends(endpoint)
     assert remote.address == ip_address("fe80::1") and local.address.is_link_local
     assert local.scope == remote.scope == pair.node.links["eth0"].index
     with pair.node.enter():
-        assert sockets.interface_of(local) == "eth0"
+        assert interface_of(local) == "eth0"
 
 
 def _family(address: str) -> socket.AddressFamily:
