@@ -42,9 +42,8 @@ class Exchange:
 
     def repeat(self, family: Family) -> None:
         """Tell all routes of the family again, as the peer asks (RFC 2918)."""
-        if family in self._negotiated.families:
-            self._asked.add(family)
-            self._is_due = True
+        self._asked.add(family)
+        self._is_due = True
 
     def repeat_all(self) -> None:
         for family in self._negotiated.families:

@@ -271,6 +271,13 @@ def test_enhanced_route_refresh_tells_where_it_begins_and_ends() -> None:
     assert (begin, end) == (BEGIN, END) and announced(routes).table.keys() == hosts(3).keys()
 
 
+def test_what_is_asked_for_before_it_is_known_comes_when_it_is() -> None:
+    peer = Opposite().established(REFRESH, ENHANCED)
+    peer.said()
+    assert peer.hears(message(*ASK)).said() == []
+    assert BEGIN in advertise(peer, hosts(3))
+
+
 @pytest.mark.parametrize("body", (b"\0\2\0\1", b"\0\x19\0\x41", BEGIN[1], END[1], b"\0\1\x07\1"))
 def test_other_route_refreshes_mean_nothing(body: bytes) -> None:
     peer = Opposite().established(REFRESH, ENHANCED)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
+from mlbd.proto.bgp.messages import Notification
 from mlbd.proto.bgp.neighbor import State
 
 from .octets import KEEPALIVE, NOTIFICATION, UPDATE, message, update
@@ -16,25 +18,33 @@ END_OF_RIB = message(UPDATE, update())
 
 def attempts(peer: Opposite, count: int) -> list[float]:
     """The pauses before attempts that are refused as soon as they are made."""
-    peer.start()
+    begun = len(peer.connects)
     for _ in range(count):
         peer.do(peer.session.failed(peer.now, "refused"))
         due = peer.session.deadline()
         assert due is not None
         peer.wait(due - peer.now)
-    return [after - before for before, after in zip(peer.connects, peer.connects[1:], strict=False)]
+    return [after - before for before, after in pairwise(peer.connects[begun - 1 :])]
 
 
 def test_the_first_attempt_is_at_once_and_the_back_off_doubles() -> None:
-    assert attempts(Opposite(), 9) == [1, 2, 4, 8, 16, 32, 64, 120, 120]
+    assert attempts(Opposite().start(), 9) == [1, 2, 4, 8, 16, 32, 64, 120, 120]
 
 
-def test_the_back_off_ends_at_the_connect_retry_time() -> None:
-    assert attempts(Opposite(replace(NEIGHBOR, connect_retry_time=5.0)), 5) == [1, 2, 4, 5, 5]
+@pytest.mark.parametrize(("longest", "pauses"), ((5.0, [1, 2, 4, 5, 5]), (0.5, [0.5, 0.5, 0.5])))
+def test_the_back_off_ends_at_the_connect_retry_time(longest: float, pauses: list[float]) -> None:
+    assert attempts(Opposite(replace(NEIGHBOR, connect_retry_time=longest)).start(), len(pauses)) == pauses
+
+
+def test_the_back_off_begins_anew_with_a_start() -> None:
+    peer = Opposite().start()
+    attempts(peer, 5)
+    peer.do(peer.session.reset(peer.now, Notification(6, 4)))
+    assert attempts(peer, 3) == [1, 2, 4]
 
 
 def test_jitter_takes_a_quarter_at_most() -> None:
-    assert attempts(Opposite(random=lambda: 0.0), 3) == [0.75, 1.5, 3]
+    assert attempts(Opposite(random=lambda: 0.0).start(), 3) == [0.75, 1.5, 3]
 
 
 def test_an_attempt_that_nobody_answers_is_begun_anew() -> None:
@@ -55,10 +65,12 @@ def test_who_is_passive_never_connects() -> None:
 
 
 def test_a_lasting_session_is_opened_anew_at_once() -> None:
-    peer = Opposite().established(hold_time=0).wait(3600)
+    peer = Opposite().start()
+    attempts(peer, 5)
+    peer.connected().hears(open_with(IPV4_UNICAST, hold_time=0) + KEEPALIVE_OCTETS).wait(3600)
     peer.do(peer.session.closed(1, peer.now, "reset"))
-    assert peer.wait(0).connects == [1000, 4600]
-    assert peer.is_in(State.CONNECT)
+    assert peer.wait(0).connects[-1] == peer.now and peer.is_in(State.CONNECT)
+    assert attempts(peer, 3) == [1, 2, 4]
 
 
 def test_a_session_that_does_not_last_is_not() -> None:
