@@ -76,7 +76,7 @@ class BgpCoverages:
         verdicts = {each.key.name: self._verdict(pool, each, matching, families) for each in self._nodes}
         able = frozenset(name for name, verdict in verdicts.items() if verdict is None)
         carried = {family for name in able for family in families if self._heard(name, matching, family)}
-        here = {family: self._heard(self._node, matching, family) for family in families} if self._node in able else {}
+        here = {family: self._heard(self._node, matching, family) for family in families}
         refusal = None if covered else _nobody(pool, matching)
         return BgpCoverage(Coverage(Candidates.of(covered), verdicts, able, {}, refusal), frozenset(carried), here)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import is_
@@ -49,8 +49,9 @@ def work_out(name: str, members: Sequence[Member], ground: Ground, before: Group
     if before and on_same_ground and before.members == members:
         return before
     decisions = list(_decide(name, members, ground, known.decisions if on_same_ground else ()))
-    announced = _announce(decisions, ground.node, known.announced)
-    spoken = _table(decisions, ground, known)
+    come, gone = set(decisions).difference(known.decisions), set(known.decisions).difference(decisions)
+    announced = _announce(decisions, come | gone, ground.node, known.announced)
+    spoken = _table(come, gone, ground, known)
     now, then = list(announced.values()), list(known.announced.values())
     return Group(
         ground,
@@ -70,29 +71,39 @@ def _decide(name: str, members: Sequence[Member], ground: Ground, before: Sequen
     book = ground.catalog
     sources = book.pools if not name else {name: book.classes[name]} if name in book.classes else {}
     by_key = {member.request.service.key: member for member in members}
-    known = {each.plan.key: each for each in before}
+    current = set(map(id, members))
+    known = {id(each.allotment): each for each in before}  # an allotment that did not change is the same object
     for allotment in allot((member.request for member in members), sources, [each.allotment for each in before]):
-        key = allotment.request.service.key
-        was, member = known.get(key), by_key[key]
-        same = was is not None and was.member is member and was.allotment is allotment
-        yield was if was is not None and same else decide(member, allotment, ground)
+        was = known.get(id(allotment))
+        if was is not None and id(was.member) in current:
+            yield was
+        else:
+            yield decide(by_key[allotment.key], allotment, ground)
 
 
-def _table(decisions: Sequence[Decision], ground: Ground, before: Group) -> Table:
+def _table(come: Collection[Decision], gone: Collection[Decision], ground: Ground, before: Group) -> Table:
     if not ground.bgp.peers and before.table is _SILENCE:
         return _SILENCE
     if before.ground is not ground or before.table is _SILENCE:
-        return table(ground.bgp.audiences.values(), (each.said for each in decisions), before.table)
-    now, then = set(decisions), set(before.decisions)
-    return changed(before.table, (each.said for each in then - now), (each.said for each in now - then))
+        return table(ground.bgp.audiences.values(), (each.said for each in come), before.table)
+    return changed(before.table, (each.said for each in gone), (each.said for each in come))
 
 
-def _announce(decisions: Sequence[Decision], node: str, before: Mapping[str, Announced]) -> dict[str, Announced]:
-    by_seed: dict[str, list[Decision]] = {}
+def _announce(
+    decisions: Sequence[Decision], touched: Iterable[Decision], node: str, before: Mapping[str, Announced]
+) -> dict[str, Announced]:
+    """Anew of the seeds of `touched`, decisions that came or went; the others stay in their places."""
+    by_seed: dict[str, list[Decision]] = {each.request.seed: [] for each in touched}
     for each in decisions:
-        by_seed.setdefault(each.request.seed, []).append(each)
-    announcer = Announcer(node)
-    return {seed: announcer.announce(mine, before.get(seed)) for seed, mine in by_seed.items()}
+        if (mine := by_seed.get(each.member.request.seed)) is not None:
+            mine.append(each)
+    announcer, announced = Announcer(node), dict(before)
+    for seed, mine in by_seed.items():
+        if mine:
+            announced[seed] = announcer.announce(mine, before.get(seed))
+        else:
+            del announced[seed]
+    return announced
 
 
 def joined(

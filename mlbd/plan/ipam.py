@@ -10,6 +10,7 @@ depended on none of the addresses that changed hands only takes what it took bef
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from .pool_choice import automatic_pools
 from .requests import Pin, Request
 from .sharing import Ledger
 from .sources import Free, Source
+
+#: More Services than this that change at once are likely to meet one another's addresses.
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ def allot(
     earlier = {each.key: each for each in before if wanted.get(each.key) is each.request}
     if len(earlier) == len(wanted) == len(before):
         return list(before)
+    if (beside := _beside_the_others(wanted, earlier, before, sources)) is not None:
+        return beside
     wanted = {key: each.request for key, each in earlier.items()} | wanted  # all but in order: sorted sooner
     by_age = sorted(wanted.values(), key=lambda request: request.age)
     touched = frozenset[IPAddress | str]().union(*(each.touches for each in before if each.key not in earlier))
@@ -78,6 +84,39 @@ def allot(
         if len(untouched) == len(settled):
             return [earlier[each.key] if earlier.get(each.key) == each else each for each in result]
         settled = untouched
+
+
+def _beside_the_others(
+    wanted: Mapping[Key, Request],
+    earlier: Mapping[Key, Allotment],
+    before: Sequence[Allotment],
+    sources: Mapping[str, Source],
+) -> list[Allotment] | None:
+    """The result where those who changed meet nobody: what they look at nobody else has, and nobody else looked at what
+    they had or get. Then every turn of the others would come out as it did, and none is taken. None where they do."""
+    if len(wanted) - len(earlier) > _FEW or not earlier:
+        return None
+    newcomers = sorted((wanted[key] for key in wanted.keys() - earlier.keys()), key=lambda request: request.age)
+    served = _serve(newcomers, {}, sources)
+    if not all(_is_served(each) for each in served):
+        return None
+    gone = [each for each in before if each.key not in earlier]
+    looked_at = frozenset[IPAddress | str]().union(*(each.seen for each in served))
+    touched = frozenset[IPAddress | str]().union(*(each.touches for each in (*gone, *served)))
+    for each in earlier.values():
+        if each.saw_all or not each.seen.isdisjoint(touched) or not each.addresses.isdisjoint(looked_at):
+            return None
+    result = list(earlier.values())
+    for each in served:
+        insort(result, each, key=lambda one: one.request.age)
+    return result
+
+
+def _is_served(allotment: Allotment) -> bool:
+    """With all that it wants, or with nothing whoever is there: then it does not matter how much others have."""
+    if allotment.request.refusal is not None:
+        return True
+    return not allotment.saw_all and all(slot.address is not None for slot in allotment.slots)
 
 
 def _touched(after: Allotment, before: Allotment | None) -> frozenset[IPAddress | str]:

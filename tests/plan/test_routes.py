@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -19,7 +21,9 @@ from mlbd.model.deckhouse import (
 from mlbd.model.metallb import Community
 from mlbd.model.reference import Key
 from mlbd.model.world import World
+from mlbd.plan.ground import survey
 from mlbd.plan.plan import Plan, plan
+from mlbd.plan.routes import Contribution, Table, changed
 
 from .builders import (
     added,
@@ -109,6 +113,14 @@ def test_communities_of_all_that_advertise_a_prefix_are_united() -> None:
     assert planned.services[WEB.key].bgp is not None and routes(plan(without(what, one), "node-1"), "other") == {}
 
 
+def test_a_node_says_only_what_covers_it() -> None:
+    here, there = bgp("here", communities=("1:1",)), bgp("there", communities=("2:2",))
+    there = replace(there, node_selectors=(labelled(role="edge"),))
+    what = added(speaking(here, there, WEB), node("node-2", role="edge"))
+    assert routes(plan(what, "node-1")) == {"192.0.2.7/32": "1:1"}
+    assert routes(plan(what, "node-2")) == {"192.0.2.7/32": "1:1 2:2"}
+
+
 @pytest.mark.parametrize(
     ("changed", "word"),
     [
@@ -187,6 +199,8 @@ def test_contradicting_local_preferences_of_services_that_share_an_address() -> 
     planned = plan(speaking(silver, gold, *sharers), "node-1")
     assert routes(planned) == {"192.0.2.7/32": "200"}
     assert problems(planned) == {("BGPAdvertisement metallb-system/silver", "ConflictingLocalPref")}
+    unset = plan(speaking(replace(silver, local_pref=250), replace(gold, local_pref=0), *sharers), "node-1")
+    assert routes(unset) == {"192.0.2.7/32": "250"}, "one that sets it goes before one that does not"
     alone = plan(without(speaking(silver, gold, *sharers), sharers[1]), "node-1", planned)
     assert routes(alone) == {"192.0.2.7/32": "100"} and not alone.problems and alone.advertised == planned.advertised
 
@@ -324,6 +338,14 @@ def test_an_earlier_plan_saves_work_and_changes_nothing(changes: list[Callable[[
         over_bgp = [each.bgp for each in known.services.values() if each.bgp]
         for name, told in known.routes.items():
             assert told.keys() == {prefix for each in over_bgp for prefix in each.heard.get(name, ())}
+
+
+def test_nothing_is_kept_of_what_is_no_longer_said() -> None:
+    (attached,) = survey(speaking(bgp()), "node-1").bgp.audiences["peer"][0]
+    said = Contribution(((ip_network("192.0.2.7/32"), attached),), (parse_address("192.0.2.7"),))
+    empty = Table(heard={(frozenset((attached,)), frozenset((4,))): {}})
+    assert changed(empty, (), [said, said]) == changed(changed(empty, (), [said]), (), [said]) != empty
+    assert changed(changed(empty, (), [said, said]), [said, said], ()) == empty
 
 
 def test_peers_that_hear_the_same_share_it_and_what_does_not_change_stays() -> None:
