@@ -96,6 +96,7 @@ def test_a_password_that_cannot_be_used_takes_its_peer_and_no_other(secret: Secr
 
 
 def test_what_two_peers_cannot_both_have() -> None:
+    assert ("BGPPeer metallb-system/b", "DuplicatePeer") in problems(plan(world(peer("a"), peer("b")), "node-1"))
     planned = plan(world(*nodes(1), peer("a"), peer("b")), "node-1")
     assert planned.peers.keys() == {"a"} and ("BGPPeer metallb-system/b", "DuplicatePeer") in problems(planned)
     namesake = replace(peer("a", "10.0.0.2"), key=Key("other", "a"))
@@ -122,6 +123,8 @@ def test_a_configuration_speaks_with_the_peers_that_it_names() -> None:
     )  # fmt: skip
     assert plan(what, "node-2").peers["spine"].source is None and not plan(what, "node-3").peers
     assert ("MetalLoadBalancerBGPPeer spine", "NoEffect") in problems(plan(what, "node-1"))
+    stranger = replace(MAIN, key=Key("", "stranger"), node_selector={}, peers=("other",))
+    assert not plan(world(*hosts, SPINE, MAIN, stranger, LABELLED), "node-3").peers
     both = replace(MAIN, key=Key("", "second"), node_selector={})
     assert plan(world(*hosts, SPINE, MAIN, both, LABELLED), "node-3").peers.keys() == {"spine"}
 

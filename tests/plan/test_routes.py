@@ -281,6 +281,24 @@ def test_what_goes_nowhere_is_told(objects: list[Any], about: str, word: str) ->
     assert problems(plan(world(*nodes(2), POOL, *objects), "node-1")) == {(about, word)}
 
 
+def test_who_speaks_on_one_node_and_is_advertised_to_on_another() -> None:
+    here, there = (labelled(rack="a"),), (labelled(rack="b"),)
+    what = world(node("node-1", rack="a"), node("node-2", rack="b"), POOL)
+    planned = plan(added(what, peer(node_selectors=here), bgp(node_selectors=there)), "node-1")
+    silent = {("BGPPeer metallb-system/peer", "HearsNothing"), ("BGPAdvertisement metallb-system/bgp", "NoPeer")}
+    assert problems(planned) == silent
+
+
+def test_an_advertisement_may_name_the_peer_of_a_configuration() -> None:
+    what = world(*nodes(1), POOL, ROUTER, configuration(), bgp(peers=("router",)), WEB)
+    assert routes(plan(what, "node-1"), "router") and not plan(what, "node-1").problems
+
+
+def test_without_nodes_nothing_is_said_of_who_goes_nowhere() -> None:
+    """That no node is known is told, and once is enough."""
+    assert problems(plan(world(POOL, peer(), bgp()), "node-1")) == {("Node node-1", "NodeUnknown")}
+
+
 def test_one_way_that_fails_beside_one_that_does_not_is_told() -> None:
     nowhere = advertisement(node_selectors=(labelled(role="none"),))
     planned = plan(speaking(bgp(), nowhere, WEB), "node-1")
