@@ -73,9 +73,12 @@ class Node:
         """The JSON at /v1/PATH of the control socket."""
         return self.client.get(*path)
 
+    def command(self, *argv: str) -> tuple[str, ...]:
+        """The command line of mlbctl with these arguments."""
+        return (str(PROGRAMS / "mlbctl"), "--socket", str(self.socket), *argv)
+
     def mlbctl(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        line = (str(PROGRAMS / "mlbctl"), "--socket", str(self.socket), *argv)
-        return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(self.command(*argv), capture_output=True, text=True, check=False, timeout=60)
 
     def holds(self) -> set[str]:
         """The addresses this node answers for."""
