@@ -32,7 +32,7 @@ from mlbd.model.status import (
 
 #: 2026-11-22 14:03:07 UTC
 STARTED = 1795356187.0
-UP_SECONDS = 3 * 3600 + 12 * 60 + 30
+UP_SECONDS = 3 * 3600 + 12 * 60 + 8
 
 
 def address(

@@ -23,12 +23,12 @@ from tests.ctl.terminal import at_terminal, piped
 SCREENS = Path(__file__).with_name("screens")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def live() -> Status:
     return moved_to(time.time())
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def served(live: Status) -> Iterator[Served]:
     daemon = Daemon(live)
     with directory() as parent, serve(daemon, parent / "mlbd.sock") as running:
