@@ -54,7 +54,7 @@ def decide(member: Member, allotment: Allotment, ground: Ground) -> Decision:
     held = _eligibility(member, cover)
     told = _eligibility(member, over_bgp.cover if over_bgp else None)
     said, heard = _NOTHING, dict[str, tuple[IPNetwork, ...]]()
-    if over_bgp is not None and unfit is None and ground.node in told.nodes:
+    if over_bgp is not None and ground.node in told.nodes:
         said, heard = _said(allotment, over_bgp)
     layer2 = cover is not None or over_bgp is None
     plan = ServicePlan(
@@ -63,12 +63,10 @@ def decide(member: Member, allotment: Allotment, ground: Ground) -> Decision:
         allotment.slots if layer2 or over_bgp is None else tuple(_slots(allotment, over_bgp)),
         (held if layer2 else told).verdicts,
         unfit or _unannounced(*([held] if layer2 else []), *([told] if over_bgp else [])),
-        OverBgp(told.verdicts, heard, unfit or told.refusal) if over_bgp else None,
+        OverBgp(told.verdicts, heard, told.refusal) if over_bgp else None,
         layer2,
     )
-    eligible = frozenset[str]() if unfit else held.nodes
-    problems = tuple(_problems(request, plan, None if unfit else held.refusal))
-    return Decision(member, allotment, cover, eligible, plan, problems, said)
+    return Decision(member, allotment, cover, held.nodes, plan, tuple(_problems(request, plan, held.refusal)), said)
 
 
 def _unassigned(allotment: Allotment) -> Refusal | None:

@@ -7,20 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlbd.model.address import IPAddress
-from mlbd.model.deckhouse import PASSWORD_LABEL, MetalLoadBalancerBGPPeer
+from mlbd.model.deckhouse import MetalLoadBalancerBGPPeer
 from mlbd.model.desired import Refusal
 from mlbd.model.metallb import BFDProfile, BGPPeer
 from mlbd.model.peering import Peer, PeerBfd
-from mlbd.model.reference import Key, Reference
+from mlbd.model.reference import Reference
 from mlbd.model.world import World
 
 from .bgp_conflicts import Attached
 from .bgp_objects import configured_nodes, selected_nodes
+from .passwords import opened_password, password_of
 
-BASIC_AUTH = "kubernetes.io/basic-auth"
 LOAD_BALANCER_PEER = "MetalLoadBalancerBGPPeer"
-#: Octets that the kernel takes (TCP_MD5SIG_MAXKEYLEN).
-_LONGEST_PASSWORD = 80
 #: Seconds, where the object says nothing.
 _HOLD_TIME = 90
 
@@ -69,7 +67,7 @@ def _wanted(world: World, ipv6: tuple[Attached, ...]) -> Iterator[tuple[Referenc
 
 
 def _of_bgp_peer(peer: BGPPeer, world: World, ipv6: tuple[Attached, ...]) -> Session | Refusal:
-    password = _password(peer.password_secret, peer.password, world)
+    password = password_of(peer, world)
     if isinstance(password, Refusal):
         return password
     profile = _profile(peer, world, ipv6)
@@ -113,11 +111,7 @@ def _families(peer: BGPPeer) -> frozenset[int]:
 
 
 def _of_load_balancer_peer(peer: MetalLoadBalancerBGPPeer, world: World) -> Session | Refusal:
-    secret = world.secrets.get(peer.password_secret) if peer.password_secret else None
-    if secret is not None and PASSWORD_LABEL not in secret.labels:
-        told = f"cannot read the password of Secret {secret.key}, it lacks the label {PASSWORD_LABEL}: add it"
-        return Refusal("SecretUnusable", told)
-    password = _password(peer.password_secret, "", world)
+    password = opened_password(peer.password_secret, world)
     if isinstance(password, Refusal):
         return password
     where = peer.address or peer.network
@@ -147,35 +141,6 @@ def _naming(peer: str, world: World) -> frozenset[str]:
     configurations = world.load_balancer_configurations.values()
     covered = (configured_nodes(each, world.nodes.values()) for each in configurations if peer in each.peers)
     return frozenset[str]().union(*covered)
-
-
-def _password(secret: Key | None, plain: str, world: World) -> str | Refusal:
-    """MD5's of RFC 2385, "" for none; no message ever has it."""
-    where = "spec.password"
-    if secret is not None:
-        found, where = _of_secret(secret, world), f"Secret {secret}"
-        if isinstance(found, Refusal):
-            return found
-        plain = found
-    if len(plain.encode()) > _LONGEST_PASSWORD:
-        told = f"cannot use the password of {where}, it is longer than {_LONGEST_PASSWORD} octets: take a shorter one"
-        return Refusal("PasswordTooLong", told)
-    return plain
-
-
-def _of_secret(key: Key, world: World) -> str | Refusal:
-    secret = world.secrets.get(key)
-    if secret is None:
-        return Refusal("SecretNotFound", f"cannot read the password, there is no Secret {key}: make it")
-    if secret.type != BASIC_AUTH and PASSWORD_LABEL not in secret.labels:
-        return Refusal("SecretUnusable", f"cannot read the password of Secret {key}, its type is not {BASIC_AUTH}")
-    if not secret.data.get("password"):
-        return Refusal("SecretUnusable", f"cannot read the password of Secret {key}, it has no key `password`: add it")
-    try:
-        return secret.data["password"].decode()
-    except UnicodeDecodeError:
-        told = f"cannot read the password of Secret {key}, it is no UTF-8 text: write it in letters"
-        return Refusal("SecretUnusable", told)
 
 
 def _profile(peer: BGPPeer, world: World, ipv6: tuple[Attached, ...]) -> BFDProfile | Refusal | None:

@@ -15,7 +15,7 @@ from mlbd.model.world import World
 from mlbd.plan.bgp_conflicts import Attached, conflict
 from mlbd.plan.bgp_coverage import for_service
 from mlbd.plan.eligibility import endpoints_by_service
-from mlbd.plan.peers import BASIC_AUTH
+from mlbd.plan.passwords import BASIC_AUTH
 from mlbd.plan.plan import Plan, plan
 from mlbd.plan.requests import ALLOW_SHARED_IP
 
