@@ -138,7 +138,7 @@ def test_the_source_address(site: Site) -> None:
     frr = Frr(site.router, ROUTER_AS, ROUTER, Peer(NODE_AS, "192.0.2.12"))
     site.node.apply(router=peering(ROUTER, source=ip_address("192.0.2.12")))
     site.node.wait_until_established()
-    assert frr.is_established("192.0.2.12")
+    frr.wait_until_established("192.0.2.12")
     assert site.node.status()["router"].local == ip_address("192.0.2.12")
 
 
@@ -330,6 +330,7 @@ def test_leave_waits_until_all_is_read(site: Site, monkeypatch: pytest.MonkeyPat
 def test_leave_does_not_wait_for_the_frozen(site: Site) -> None:
     frr = Frr(site.router, ROUTER_AS, ROUTER, Peer(NODE_AS, NODE))
     site.node.apply(router=peering(ROUTER), nobody=peering("192.0.2.99"))
+    frr.wait_until_established(NODE)
     site.node.wait_until_established()
     site.router.freeze()
     began = time.monotonic()
@@ -389,4 +390,5 @@ def test_an_internal_router_several_hops_away(site: Site) -> None:
     frr = Frr(far, NODE_AS, "203.0.113.2", Peer(NODE_AS, NODE))
     site.node.apply(router=internal("203.0.113.2"))
     site.node.wait_until_established()
-    assert frr.is_established(NODE) and not site.node.status()["router"].on_link
+    frr.wait_until_established(NODE)
+    assert not site.node.status()["router"].on_link
