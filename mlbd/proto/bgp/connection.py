@@ -9,6 +9,7 @@ from typing import Final
 
 from . import failures, negotiation
 from .adj_rib_out import Routes
+from .answers import error_event, must_be_hard, notification_event, unexpected
 from .encoding import encode
 from .exchange import Exchange
 from .fsm import Do, Event, transition
@@ -16,59 +17,14 @@ from .messages import BgpError, Keepalive, Message, Notification, Open, RouteRef
 from .negotiated import Negotiated, negotiate
 from .neighbor import Action, Close, Failure, Neighbor, Path, Send, State
 from .notification import hard_reset
-from .numbers import HEADER_OCTETS, Cease, ErrorCode, FsmError, MessageType, OpenError
+from .numbers import MessageType
 from .reader import Reader
 from .snapshot import Snapshot
+from .tally import count_received, count_sent, type_of
 from .timers import Timers
 
 #: Octets that may wait to be sent before a session makes more.
 CONGESTED: Final = 256 * 1024
-
-_NAMES: Final = {
-    MessageType.OPEN: "open",
-    MessageType.UPDATE: "update",
-    MessageType.NOTIFICATION: "notification",
-    MessageType.KEEPALIVE: "keepalive",
-    MessageType.ROUTE_REFRESH: "routeRefresh",
-}
-_TYPES: Final = {
-    Open: MessageType.OPEN,
-    Update: MessageType.UPDATE,
-    Notification: MessageType.NOTIFICATION,
-    Keepalive: MessageType.KEEPALIVE,
-    RouteRefresh: MessageType.ROUTE_REFRESH,
-}
-#: By the code of the NOTIFICATION that answers octets which cannot be taken.
-_ERRORS: Final = {
-    ErrorCode.MESSAGE_HEADER: Event.BGP_HEADER_ERROR,
-    ErrorCode.OPEN_MESSAGE: Event.BGP_OPEN_ERROR,
-    ErrorCode.UPDATE_MESSAGE: Event.UPDATE_ERROR,
-    ErrorCode.ROUTE_REFRESH_MESSAGE: Event.ROUTE_REFRESH_ERROR,
-}
-_UNEXPECTED: Final = {
-    State.OPEN_SENT: FsmError.UNEXPECTED_MESSAGE_IN_OPEN_SENT,
-    State.OPEN_CONFIRM: FsmError.UNEXPECTED_MESSAGE_IN_OPEN_CONFIRM,
-    State.ESTABLISHED: FsmError.UNEXPECTED_MESSAGE_IN_ESTABLISHED,
-}
-_UNEXPECTED_TYPES: Final = {
-    Event.BGP_OPEN: MessageType.OPEN,
-    Event.BGP_OPEN_ERROR: MessageType.OPEN,
-    Event.KEEPALIVE: MessageType.KEEPALIVE,
-    Event.UPDATE: MessageType.UPDATE,
-    Event.UPDATE_ERROR: MessageType.UPDATE,
-    Event.ROUTE_REFRESH: MessageType.ROUTE_REFRESH,
-    Event.ROUTE_REFRESH_ERROR: MessageType.ROUTE_REFRESH,
-}
-#: After these the routes must go, or the path is dead: graceful restart must not hold them (RFC 8538 3).
-_HARD: Final = frozenset(
-    {
-        Cease.MAXIMUM_NUMBER_OF_PREFIXES_REACHED,
-        Cease.ADMINISTRATIVE_SHUTDOWN,
-        Cease.PEER_DE_CONFIGURED,
-        Cease.OUT_OF_RESOURCES,
-        Cease.BFD_DOWN,
-    }
-)
 
 
 class Connection:
@@ -121,16 +77,16 @@ class Connection:
         if self.is_over:
             return []
         if isinstance(message, BgpError):
-            event = _ERRORS[ErrorCode(message.notification.code)]
-            return self.handle(event, now, failures.refused(message.notification))
-        self._counters[f"{_NAMES[_TYPES[type(message)]]}.received"] += 1
+            answer = message.notification
+            return self.handle(error_event(answer), now, failures.refused(answer))
+        count_received(message, self._counters)
         match message:
             case Open():
                 return self._take_open(message, now)
             case Update():
                 return self._take_update(message, now)
             case Notification():
-                return self._take_notification(message, now)
+                return self.handle(notification_event(message), now, failures.received(message))
             case Keepalive():
                 return self.handle(Event.KEEPALIVE, now)
             case RouteRefresh():
@@ -160,7 +116,7 @@ class Connection:
                 assert failure is not None, "who ends a connection says why"
                 return self._end(before, failure, now)
             case Do.FSM_ERROR:
-                return self._end(before, _unexpected(before, event), now)
+                return self._end(before, unexpected(before, event), now)
         return []
 
     def expire(self, now: float) -> list[Action]:
@@ -231,8 +187,8 @@ class Connection:
     def send(self, messages: Sequence[bytes], now: float) -> list[Action]:
         if not messages:
             return []
-        types = [MessageType(message[HEADER_OCTETS - 1]) for message in messages]
-        self._counters.update(f"{_NAMES[kind]}.sent" for kind in types)
+        types = [type_of(message) for message in messages]
+        count_sent(types, self._counters)
         if MessageType.KEEPALIVE in types or MessageType.UPDATE in types:
             self.timers.said(now)
         data = b"".join(messages)
@@ -260,12 +216,6 @@ class Connection:
         self.is_flooded, limit = True, self._neighbor.max_prefixes
         return self.handle(Event.AUTOMATIC_STOP, now, failures.too_many(family, limit))
 
-    def _take_notification(self, message: Notification, now: float) -> list[Action]:
-        version = ErrorCode.OPEN_MESSAGE, OpenError.UNSUPPORTED_VERSION_NUMBER
-        is_version = (message.code, message.subcode) == version
-        event = Event.NOTIFICATION_VERSION_ERROR if is_version else Event.NOTIFICATION
-        return self.handle(event, now, failures.received(message))
-
     def _take_refresh(self, message: RouteRefresh, now: float) -> list[Action]:
         """The messages around the peer's own answer (RFC 7313) mean nothing to who only counts."""
         actions = self.handle(Event.ROUTE_REFRESH, now)
@@ -290,7 +240,7 @@ class Connection:
     def _end(self, before: State, failure: Failure, now: float) -> list[Action]:
         notification = failure.notification
         assert notification is not None, "there is one for everything that ends a connection from here"
-        if before is State.ESTABLISHED and self._must_be_hard(notification):
+        if before is State.ESTABLISHED and self._keeps_routes() and must_be_hard(notification):
             notification = hard_reset(notification)
         return [*self.send([encode(notification)], now), *self._close(failure)]
 
@@ -298,13 +248,6 @@ class Connection:
         self.is_over, self.failure = True, failure
         return [Close(self.number)]
 
-    def _must_be_hard(self, notification: Notification) -> bool:
-        if notification.code != ErrorCode.CEASE or notification.subcode not in _HARD or self.received is None:
-            return False
-        return negotiation.preserves_after_notification(self.offered, self.received)
-
-
-def _unexpected(state: State, event: Event) -> Failure:
-    """The data is the type of the message (RFC 6608 4)."""
-    kind = _UNEXPECTED_TYPES[event]
-    return failures.unexpected(kind, state, Notification(ErrorCode.FSM, _UNEXPECTED[state], bytes((kind,))))
+    def _keeps_routes(self) -> bool:
+        """Whether the peer does so after a NOTIFICATION."""
+        return self.received is not None and negotiation.preserves_after_notification(self.offered, self.received)

@@ -32,6 +32,8 @@ _RECEIVED: Final[Mapping[tuple[int, int], str]] = {
     (_CEASE, Cease.ADMINISTRATIVE_SHUTDOWN): "it was shut down by its operator",
     (_CEASE, Cease.PEER_DE_CONFIGURED): "its operator removed this end from its configuration",
     (_CEASE, Cease.CONNECTION_REJECTED): "it takes no connection from this address: look for it among its neighbors",
+    (_CEASE, Cease.CONNECTION_COLLISION_RESOLUTION): "it still holds an earlier session with this end, until the hold "
+    "time of that is over",
     (_CEASE, Cease.BFD_DOWN): "its BFD session to this end went down",
 }
 _REFUSED: Final[Mapping[tuple[int, int], str]] = {
@@ -59,7 +61,7 @@ def ended(notification: Notification) -> Failure:
     return Failure(f"this end ended the session: {describe(notification)}", notification)
 
 
-def unexpected(message: MessageType, state: State, notification: Notification) -> Failure:
+def unexpected(message: MessageType, notification: Notification) -> Failure:
     name = message.name.replace("_", "-")
     return Failure(f"the peer's message was refused: {describe(notification)}, of type {name}", notification)
 
@@ -105,8 +107,8 @@ def unreachable(why: str) -> Failure:
 
 def unanswered() -> Failure:
     return Failure(
-        "cannot connect: no answer: look at the peer's address, at firewalls, and whether both ends have the same "
-        "password (TCP-MD5)"
+        "cannot connect: no answer: check the peer's address, the firewalls on the way, and that both ends have the same "
+        "password (TCP-MD5) and TTL security"
     )
 
 

@@ -17,8 +17,8 @@ Where it is not the RFC's own table:
 * A header that cannot be read is told as such in Established too (6.1 "all errors"), not as an error of the machine.
 * A second OPEN on one connection is an unexpected message in OpenConfirm and Established (RFC 6608); event 19 of the
   RFC's rows is the one that comes on the other connection.
-* SEND_HOLD_TIMER_EXPIRES is event 29 of RFC 9687. ROUTE_REFRESH and its error have no
-  event in any RFC: they are an UPDATE's.
+* SEND_HOLD_TIMER_EXPIRES is event 29 of RFC 9687. ROUTE_REFRESH and its error have no event in any RFC: they are as an
+  UPDATE and its error.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """`failure` is why, on the way to Idle."""
+    """`failure` is why, where the state is less than it was."""
 
     state: State
     failure: Failure | None = None

@@ -18,7 +18,7 @@ PATIENCE: Final = 10.0
 
 class Opener:
     """`state` is None while a connection carries on its machine, or is Established. `due` is when to call expire().
-    `listening`: the peer may connect."""
+    `listening`: the peer may connect, also while this end waits for its next attempt."""
 
     __slots__ = ("_neighbor", "_pause", "_random", "due", "listening", "state")
 

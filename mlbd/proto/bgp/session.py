@@ -176,7 +176,7 @@ class Session:
                 actions += connection.drop(failures.restarted()) if connection.preserves_forwarding else []
             elif not connection.dialed:
                 actions += connection.handle(Event.OPEN_COLLISION_DUMP, now, _collision())
-        return [*actions, *self._follow(now)]
+        return actions
 
     def _collide(self, connection: Connection, message: Open, now: float) -> list[Action]:
         """Rules 1 and 2, before the OPEN is answered."""
@@ -203,7 +203,7 @@ class Session:
         for connection in [connection for connection in self._connections.values() if connection.is_over]:
             self._bury(connection, now)
             failure = connection.failure or failure
-        if failure is not None and not _is_collision(failure):
+        if failure is not None and not (self._connections and _is_collision(failure)):
             self._failure, self._failed_at = failure, now
         states = [connection.state for connection in self._connections.values()]
         state = max([self._opener.state or State.IDLE, *states])

@@ -17,6 +17,7 @@ from mlbd.proto.bgp.numbers import Cease, Family, Role
 from .octets import (
     EXTENDED,
     KEEPALIVE,
+    NOTIFICATION,
     OPEN,
     OPTIONAL,
     ROUTE_REFRESH,
@@ -165,6 +166,12 @@ def test_what_is_established_stays(identifier: str) -> None:
     assert peer.farewell(2) == COLLISION and peer.closed == {2} and peer.is_in(State.ESTABLISHED)
 
 
+def test_a_peer_that_holds_an_earlier_session_says_so() -> None:
+    """It is no collision of ours: there is no other connection."""
+    peer = Opposite().start().connected().hears(GOOD).hears(message(NOTIFICATION, b"\x06\x07"))
+    assert "earlier session" in peer.failure.text
+
+
 def test_an_attempt_is_given_up_once_the_peers_connection_is_established() -> None:
     peer = Opposite().start().accepted(2).hears(GOOD + KEEPALIVE_OCTETS, 2)
     assert peer.is_in(State.ESTABLISHED) and peer.gave_up
@@ -181,6 +188,7 @@ def test_a_peer_that_connects_twice_has_forgotten_the_first() -> None:
     peer = Opposite(replace(NEIGHBOR, passive=True)).start().accepted(2).accepted(3)
     assert peer.farewell(2) == COLLISION
     assert peer.hears(GOOD + KEEPALIVE_OCTETS, 3).is_in(State.ESTABLISHED)
+    assert peer.session.status(peer.now).failure is None
 
 
 def test_a_peer_that_preserves_forwarding_and_connects_anew_has_restarted() -> None:
