@@ -82,7 +82,7 @@ def _decide(name: str, members: Sequence[Member], ground: Ground, before: Sequen
 
 
 def _table(come: Collection[Decision], gone: Collection[Decision], ground: Ground, before: Group) -> Table:
-    if not ground.bgp.peers and before.table is _SILENCE:
+    if not ground.bgp.peers:
         return _SILENCE
     if before.ground is not ground or before.table is _SILENCE:
         return table(ground.bgp.audiences.values(), (each.said for each in come), before.table)

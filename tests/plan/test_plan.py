@@ -397,6 +397,22 @@ def test_advertisements_say_who_announces_a_pool_and_on_which_links() -> None:
     assert claim.interfaces is None
 
 
+def test_the_links_of_a_shared_address_are_those_of_the_services_that_are_announced() -> None:
+    ads = [
+        advertisement(name, interfaces=(link,), service_selectors=(labelled(app=name),))
+        for name, link in (("web", "eth0"), ("api", "eth1"))
+    ]
+    web, api = (
+        service(name, share="k", labels={"app": name}, ports=(Port("TCP", port),), selector={"app": name})
+        for name, port in (("web", 443), ("api", 8080))
+    )
+    what = world(*nodes(1), POOL, *ads, web, api, endpoints(web, "node-1"))
+    (claim,) = plan(what, "node-1").claims.values()
+    assert claim.interfaces == {"eth0"}
+    (claim,) = plan(added(what, endpoints(api, "node-1")), "node-1").claims.values()
+    assert claim.interfaces == {"eth0", "eth1"}
+
+
 def test_preferred_nodes_stand_first() -> None:
     preferred = (PreferredNodes(10, labelled(role="edge")), PreferredNodes(20, labelled(zone="a")))
     members = [
