@@ -41,12 +41,14 @@ _CONNECT_RETRY = 120.0  # RFC 4271 10
 
 
 class Phase(Enum):
-    """Of taking leave: everything is announced as the last resort (RFC 8326), then nothing is, then nobody speaks."""
+    """Of taking leave: everything is announced as the last resort (RFC 8326), then nothing is, then nobody speaks.
+    PAUSED is the end of a process that is started again."""
 
     SPEAKING = auto()
     LEAVING = auto()
     WITHDRAWN = auto()
     SILENT = auto()
+    PAUSED = auto()
 
 
 class Bgp:
@@ -71,6 +73,8 @@ class Bgp:
 
     def connect(self, desired: Desired, router_id: IPv4Address, links: tuple[Link, ...]) -> None:
         """`router_id` is for those peers whose object has none; `links` are all of the host."""
+        if self._phase is Phase.PAUSED:
+            return
         self._router_id = str(router_id)
         peers = {} if self.silent else desired.peers
         peerings = {name: _peering(peer, router_id, self._restarted) for name, peer in peers.items()}
@@ -78,6 +82,8 @@ class Bgp:
 
     def advertise(self, desired: Desired) -> None:
         """What is the very same as before costs nothing, whoever hears it."""
+        if self._phase is Phase.PAUSED:
+            return
         routes = desired.routes if self._phase in (Phase.SPEAKING, Phase.LEAVING) else {}
         known = {id(each): (each, phase, told) for each, phase, told in self._told.values() if phase is self._phase}
         for each in routes.values():
@@ -143,8 +149,9 @@ class Bgp:
         await self.speaker.leave(_cease(reason), FLUSH_SECONDS)
 
     async def pause(self) -> None:
-        """To be started again: those who agreed on graceful restart go on forwarding."""
-        self._phase = Phase.SILENT
+        """To be started again: those who agreed on graceful restart go on forwarding. BFD stays as it is: to a router
+        that hears of its end before that of TCP it is a failure."""
+        self._phase = Phase.PAUSED
         await self.speaker.leave(None, FLUSH_SECONDS)
 
     def come_back(self) -> None:

@@ -192,9 +192,21 @@ def peer_problems(facts: Facts) -> Iterator[Problem]:
         return
     for peer in peer_statuses(facts):
         if peer.state is PeerState.ESTABLISHED:
+            if peer.bfd not in ("", "up") and facts.now - peer.since > _MOMENT:
+                yield Problem(Severity.WARNING, peer.object, "PeerUnwatched", _unwatched(peer))
             if peer.message:
                 yield Problem(Severity.WARNING, peer.object, "NotAnnounced", f"cannot announce all: {peer.message}")
         elif peer.state is not PeerState.LISTENING and facts.now - max(facts.started, peer.lost_at or 0) > _MOMENT:
             why = peer.message or "the peer does not answer yet"
             told = why if why.startswith("cannot ") else f"cannot establish the session with {peer.name}: {why}"
             yield Problem(Severity.ERROR, peer.object, "PeerDown", told)
+
+
+def _unwatched(peer: PeerStatus) -> str:
+    hops = peer.bfd_session is not None and not peer.bfd_session.link
+    port = 4784 if hops else 3784
+    more = "; the profile's minimumTtl may be too high for it, BIRD sends 64" if hops else ""
+    return (
+        f"cannot watch {peer.name}: its BFD session is {peer.bfd}, so a failure is noticed after the hold time only: "
+        f"turn BFD on for this neighbor on the router, and let UDP port {port} through{more}"
+    )
