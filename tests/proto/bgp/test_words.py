@@ -31,6 +31,8 @@ SHUTDOWN = cease(Cease.ADMINISTRATIVE_SHUTDOWN, "memory")
         (Notification(6, 9, b"\6"), "Cease: Hard Reset (data 06)"),
         (Notification(4), "Hold Timer Expired"),
         (Notification(2, 2), "OPEN Message Error: Bad Peer AS"),
+        (Notification(2, 5), "OPEN Message Error: Authentication Failure"),
+        (Notification(3, 7), "UPDATE Message Error: AS Routing Loop"),
         (Notification(2, 1, b"\0\4"), "OPEN Message Error: Unsupported Version Number (data 0004)"),
         (Notification(3, 5, bytes(17)), f"UPDATE Message Error: Attribute Length Error (data {'00' * 16}...)"),
         (Notification(6, 77), "Cease: Subcode 77"),
