@@ -27,17 +27,19 @@ class Used:
 
 
 def used(allotments: Iterable[Allotment]) -> dict[Reference, Used]:
-    by_source: dict[Reference, list[Allotment]] = {}
+    by_source: dict[int, list[frozenset[IPAddress]]] = {}
+    sources: dict[int, Source] = {}
     for allotment in allotments:
-        if allotment.source is not None:
-            by_source.setdefault(allotment.source.reference, []).append(allotment)
-    return {reference: _used(mine) for reference, mine in by_source.items()}
+        if (source := allotment.source) is not None:
+            sources[id(source)] = source  # there is one of each, and its id is its cheapest key
+            by_source.setdefault(id(source), []).append(allotment.addresses)
+    return {source.reference: _used(source, by_source[key]) for key, source in sources.items()}
 
 
-def _used(allotments: list[Allotment]) -> Used:
-    given = frozenset[IPAddress]().union(*(each.addresses for each in allotments))
-    ipv4 = sum(address.version == 4 for address in given)
-    return Used(ipv4, len(given) - ipv4, len(allotments))
+def _used(source: Source, addresses: list[frozenset[IPAddress]]) -> Used:
+    given = frozenset[IPAddress]().union(*addresses)
+    ipv6 = sum(address.version == 6 for address in given) if 6 in source.spans else 0
+    return Used(len(given) - ipv6, ipv6, len(addresses))
 
 
 def pool_statuses(ground: Ground, usage: Mapping[Reference, Used]) -> tuple[PoolStatus, ...]:

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from mlbd.daemon.explain import explain
-from mlbd.model.status import PeerState, PeerStatus, SessionStatus, Status
+from mlbd.model.status import PeerState, PeerStatus, Problem, SessionStatus, Severity, Status
 from mlbd.plan.plan import plan
 from tests.ctl.canned import STATUS
 
@@ -67,10 +67,14 @@ def peer_status(name: str, state: PeerState = PeerState.ESTABLISHED, **changed: 
     return dataclasses.replace(known, **changed)  # type: ignore[arg-type]
 
 
-def told(text: str, *peers: PeerStatus, files: str = FILES, node: str = "node-1") -> dict[str, str]:
+def told(
+    text: str, *peers: PeerStatus, files: str = FILES, node: str = "node-1", problems: tuple[Problem, ...] = ()
+) -> dict[str, str]:
     world = world_of(files)
     desired = plan(world, node)
-    status: Status = dataclasses.replace(STATUS, node=node, services=(), peers=peers, problems=desired.problems)
+    status: Status = dataclasses.replace(
+        STATUS, node=node, services=(), peers=peers, problems=(*desired.problems, *problems)
+    )
     explanation = explain(text, world, desired, status)
     assert explanation is not None
     return {section.title: "\n".join(section.sentences) for section in explanation.sections}
@@ -161,6 +165,29 @@ def test_a_peer_that_is_refused_and_one_of_a_network() -> None:
     assert "is established since" in wide
     nobody = told("tor-a", peer_status("tor-a", PeerState.LISTENING), files=files)["BGPPeer metallb-system/tor-a"]
     assert "Nobody of them is there now." in nobody
+
+
+def test_a_peer_that_is_down_says_so_once() -> None:
+    down = Problem(Severity.ERROR, "BGPPeer metallb-system/tor-a", "PeerDown", "cannot establish the session: no route")
+    status = peer_status("tor-a", PeerState.IDLE, message="no route")
+    (text,) = told("tor-a", status, problems=(down,)).values()
+    assert text.count("no route") == 1
+    (text,) = told("tor-a", problems=(down,)).values()
+    assert "Cannot establish the session: no route." in text
+
+
+def test_of_two_peers_of_one_name_the_one_that_stands_speaks() -> None:
+    namesake = """
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {namespace: other, name: tor-a}
+spec: {myASN: 64512, peerASN: 64513, peerAddress: 198.51.100.9}
+"""
+    chain = told("tor-a", files=FILES + namesake)
+    assert "at 198.51.100.1." in chain["BGPPeer metallb-system/tor-a"]
+    assert "has that name too: rename one." in chain["BGPPeer other/tor-a"]
+    assert "speaks with" not in chain["BGPPeer other/tor-a"]
 
 
 def test_a_peer_of_a_configuration() -> None:
