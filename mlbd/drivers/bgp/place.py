@@ -22,8 +22,10 @@ def link_of(local: End, links: Iterable[Link]) -> Link | None:
 
 
 def path(local: Address, remote: Address, link: Link | None) -> Path:
-    """Routes of the session's own family have its own address as their next hop, whatever else the link has."""
+    """Routes of the session's own family have its own address as their next hop, whatever else the link has. The
+    link-local address is for a neighbor on the link alone (RFC 2545 3): behind a router it would be somebody else's."""
     found = [local, *(held.ip for held in link.addresses)] if link else [local]
+    near = on_link(remote, link)
     return Path(
         local,
         remote,
@@ -32,7 +34,7 @@ def path(local: Address, remote: Address, link: Link | None) -> Path:
             (address for address in found if isinstance(address, IPv6Address) and not address.is_link_local), None
         ),
         link_local=next(
-            (address for address in found if isinstance(address, IPv6Address) and link_local(address)), None
+            (address for address in found if near and isinstance(address, IPv6Address) and link_local(address)), None
         ),
     )
 

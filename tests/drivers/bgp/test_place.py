@@ -40,6 +40,11 @@ def test_next_hops_of_an_unnumbered_session() -> None:
     assert (bare.ipv4, bare.ipv6, bare.link_local) == (None, None, LOCAL)
 
 
+def test_behind_a_router_a_link_local_address_is_somebody_elses() -> None:
+    far = path(IPv6Address("2001:db8::11"), IPv6Address("2001:db8:9::1"), ETH0)
+    assert (far.ipv6, far.link_local) == (IPv6Address("2001:db8::11"), None)
+
+
 def test_a_session_from_the_loopback_has_its_own_address_only() -> None:
     own = IPv4Address("203.0.113.1")
     assert path(own, ip_address("192.0.2.1"), None).ipv4 == own
