@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from mlbd.proto.bfd.watch import Watch
+from tests.bgp.frr import Frr
+from tests.bgp.peer import Peer, fib
 from tests.lab import Host, Lab, wait_for
 from tests.reflex.speaker import Speaker
 
@@ -159,6 +162,48 @@ def test_a_frozen_daemon_is_killed_and_replaced(machine: Machine) -> None:
     wait_for(lambda: machine.container.show("mlbd", "ActiveState") == "active", 30, "the new daemon")
     assert machine.container.show("mlbd", "MainPID") != pid
     wait_for(lambda: len(machine.announced()) == ADDRESSES, what="the addresses announced again")
+
+
+BGP = """
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: public, namespace: metallb-system}
+spec: {addresses: [198.51.100.1/32]}
+---
+apiVersion: metallb.io/v1beta1
+kind: BGPAdvertisement
+metadata: {name: public, namespace: metallb-system}
+spec: {ipAddressPools: [public]}
+---
+apiVersion: metallb.io/v1beta2
+kind: BGPPeer
+metadata: {name: router, namespace: metallb-system}
+spec: {myASN: 64512, peerASN: 64500, peerAddress: 192.0.2.200, holdTime: 9s, enableGracefulRestart: true}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: routed, namespace: default, annotations: {metallb.io/address-pool: public}}
+spec: {type: LoadBalancer, ports: [{port: 80, protocol: TCP}]}
+"""
+ROUTED = "198.51.100.1/32"
+
+
+def test_a_restart_keeps_the_routes_and_a_stop_does_not(machine: Machine) -> None:
+    router = Frr(machine.client, 64500, "192.0.2.200", Peer(64512, "192.0.2.11"))
+    machine.container.write("/etc/mlbd/state.d/bgp.yaml", BGP)
+    wait_for(lambda: ROUTED in fib(machine.client), 20, "the route")
+    watch = machine.client.spawn("ip", "monitor", "route", stdout=subprocess.PIPE)
+    machine.container.run("systemctl", "restart", "mlbd")
+    router.wait_until_established("192.0.2.11")
+    wait_for(lambda: not any(path.stale for path in router.paths(ROUTED)), what="a fresh path")
+    watch.terminate()
+    assert "198.51.100.1" not in watch.communicate(timeout=20)[0]
+    machine.container.run("systemctl", "stop", "mlbd")
+    wait_for(lambda: ROUTED not in fib(machine.client), what="the route gone")
+    assert router.session("192.0.2.11").shutdown == "mlbd stops"
+    assert "198.51.100.1" not in machine.container.run("ip", "address", "show", "lo")
+    machine.container.run("rm", "/etc/mlbd/state.d/bgp.yaml")
+    machine.container.run("systemctl", "start", "mlbd")
 
 
 def test_wrong_settings_are_not_tried_for_ever(machine: Machine) -> None:
