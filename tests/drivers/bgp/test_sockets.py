@@ -183,7 +183,8 @@ def test_a_link_local_peer_is_reached_on_its_link(pair: Pair, lab: Lab) -> None:
     pair.node.connect(other, "eth1")
     pair.router.ip("addr", "add", "fe80::1/64", "dev", "eth0")
     listener, wrong = pair.listen(6), pair.listen(6, stranger)
-    peer = peering("fe80::1", interface="eth0")
+    sockets.sign(listener, ip_network("fe80::/10"), KEY)
+    peer = peering("fe80::1", interface="eth0", password=KEY)
     with pair.node.enter():
         endpoint = pair.open.enter_context(sockets.to_connect(peer, ip_address("fe80::1")))
         endpoint.connect_ex(("fe80::1", PORT, 0, scope_of("eth0")))
