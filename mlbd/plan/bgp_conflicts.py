@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
+from mlbd.model.community import CommunityValue
 from mlbd.model.metallb import BGPAdvertisement
 from mlbd.model.peering import Announcement
 
@@ -28,6 +30,16 @@ class Attached:
     def length(self, family: int) -> int:
         """Of the prefixes that stand for addresses."""
         return self.advertisement.aggregation_length if family == 4 else self.advertisement.aggregation_length_v6
+
+
+def announcement(local_pref: int | None, communities: Iterable[CommunityValue]) -> Announcement:
+    """Equal ones are one object: thousands of prefixes have it."""
+    return _announcement(local_pref, frozenset(communities))
+
+
+@lru_cache(maxsize=1024)
+def _announcement(local_pref: int | None, communities: frozenset[CommunityValue]) -> Announcement:
+    return Announcement(local_pref, tuple(sorted(communities)))
 
 
 def conflict(attached: Iterable[Attached], families: Collection[int]) -> tuple[Attached, Attached] | None:

@@ -11,14 +11,13 @@ from mlbd.model.core import Node
 from mlbd.model.deckhouse import MetalLoadBalancerConfiguration, PoolAdvertisement
 from mlbd.model.desired import Refusal
 from mlbd.model.metallb import BGPAdvertisement, Community
-from mlbd.model.peering import Announcement
 from mlbd.model.reference import Reference
 from mlbd.model.selector import LabelSelector, any_matches
 from mlbd.model.status import Problem, Severity
 from mlbd.model.world import World
 
 from .announcements import selects_pool
-from .bgp_conflicts import Attached, conflict
+from .bgp_conflicts import Attached, announcement, conflict
 from .catalog import problem_of
 from .sources import Source
 
@@ -64,12 +63,8 @@ def _written(world: World) -> Iterator[tuple[Reference, str, BGPAdvertisement, f
     """All of them in the order in which they stand, with the field that each is in and the nodes that it covers."""
     nodes = world.nodes.values()
     for key, advertisement in sorted(world.bgp_advertisements.items()):
-        yield (
-            Reference("BGPAdvertisement", key),
-            "",
-            advertisement,
-            selected_nodes(advertisement.node_selectors, nodes),
-        )
+        covered = selected_nodes(advertisement.node_selectors, nodes)
+        yield Reference("BGPAdvertisement", key), "", advertisement, covered
     for key, configuration in sorted(world.load_balancer_configurations.items()):
         covered = configured_nodes(configuration, nodes)
         for index, part in enumerate(configuration.advertisements):
@@ -136,8 +131,7 @@ def _attach(
             return Refusal("UnknownCommunity", f"cannot send community {text}, no Community defines it: define it")
         if value is not None:
             found.add(value)
-    said = Announcement(advertisement.local_pref or None, tuple(sorted(found)))
-    return Attached(advertisement, nodes, said, str(reference))
+    return Attached(advertisement, nodes, announcement(advertisement.local_pref or None, found), str(reference))
 
 
 def _community(text: str, aliases: Aliases) -> CommunityValue | None:

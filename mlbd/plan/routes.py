@@ -15,7 +15,7 @@ from mlbd.model.address import IPAddress, IPNetwork
 from mlbd.model.peering import Announcement, Routes
 from mlbd.model.status import Problem, Severity
 
-from .bgp_conflicts import Attached
+from .bgp_conflicts import Attached, announcement
 from .bgp_objects import contradiction
 
 #: What decides on what a peer hears: the advertisements that reach it here, and the families that it carries.
@@ -142,5 +142,5 @@ def united(attached: Iterable[Attached]) -> Announcement | None:
     found = list(attached)
     if len(found) < 2:
         return found[0].announcement if found else None
-    communities = frozenset(value for each in found for value in each.announcement.communities)
-    return Announcement(_ranked(found)[0].announcement.local_pref, tuple(sorted(communities)))
+    communities = chain.from_iterable(each.announcement.communities for each in found)
+    return announcement(_ranked(found)[0].announcement.local_pref, communities)

@@ -368,7 +368,7 @@ def test_nothing_is_kept_of_what_is_no_longer_said() -> None:
 
 def test_peers_that_hear_the_same_share_it_and_what_does_not_change_stays() -> None:
     many = [service(f"web-{number}") for number in range(20)]
-    what = added(speaking(bgp(), *many), peer("other", "10.0.0.2"))
+    what = added(speaking(bgp(), bgp("more", communities=("1:1",)), *many), peer("other", "10.0.0.2"))
     before = plan(what, "node-1")
     assert before.routes["peer"] is before.routes["other"] and len(before.routes["peer"]) == 20
     assert len({id(said) for said in before.routes["peer"].values()}) == 1
