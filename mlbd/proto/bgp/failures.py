@@ -107,8 +107,8 @@ def unreachable(why: str) -> Failure:
 
 def unanswered() -> Failure:
     return Failure(
-        "cannot connect: no answer: check the peer's address, the firewalls on the way, and that both ends have the same "
-        "password (TCP-MD5) and TTL security"
+        "cannot connect: no answer: check the peer's address, the firewalls on the way, and that both ends have the "
+        "same password (TCP-MD5) and TTL security"
     )
 
 
