@@ -88,8 +88,7 @@ def test_a_service_and_its_address() -> None:
     assert chain["Service shop/web"].splitlines()[2:] == [
         "Over BGP node-1 and node-2 announce it, all at once: routers spread its traffic over them.",
         "node-3 does not: the node has the label node.kubernetes.io/exclude-from-external-load-balancers: take it off.",
-        "six does not hear of it: no advertisement of its pool goes to that peer here, or none of a family that it "
-        "carries (IPv4 and IPv6).",
+        "six does not hear of it: no advertisement of its pool goes to that peer here.",
     ]
     assert chain["192.0.2.7"].splitlines()[1:] == [
         f"This node, node-1, tells tor-a of 192.0.2.7/32, {WORDS}.",
@@ -151,6 +150,8 @@ def test_a_peer_that_hears_nothing_and_one_of_other_nodes() -> None:
     lines = told("BGPPeer six")["BGPPeer metallb-system/six"].splitlines()
     assert lines[0] == "As AS 64512 this node speaks with any external AS on eth0."
     assert "It hears nothing." in lines and lines[-1].startswith("It does not hear of Service shop/web: ")
+    narrow = FILES.replace("dynamicASN: external, interface: eth0", "peerASN: 64513, peerAddress: 2001:db8::1")
+    assert told("six", files=narrow)["BGPPeer metallb-system/six"].endswith("the session carries IPv6 alone.")
     elsewhere = told("six", node="node-2")["BGPPeer metallb-system/six"]
     assert elsewhere == "This node, node-2, does not speak with it: no selector of it selects the node."
 

@@ -34,7 +34,7 @@ def of_service(scene: Scene, plan: ServicePlan) -> Iterator[str]:
     if over_bgp.heard:
         for name, peer in sorted(scene.desired.peers.items()):
             if name not in over_bgp.heard:
-                yield f"{name} does not hear of it: {why_unheard(peer)}."
+                yield f"{name} does not hear of it: {why_unheard(peer, plan)}."
 
 
 def _verb(names: Collection[str], verb: str) -> str:
@@ -52,9 +52,12 @@ def of_address(scene: Scene, address: IPAddress, plans: Iterable[ServicePlan]) -
     yield from _told(scene, {peer: tuple(found) for peer, found in prefixes.items()})
 
 
-def why_unheard(peer: Peer) -> str:
-    carried = " and ".join(f"IPv{family}" for family in sorted(peer.families))
-    return f"no advertisement of its pool goes to that peer here, or none of a family that it carries ({carried})"
+def why_unheard(peer: Peer, plan: ServicePlan) -> str:
+    """Of a Service that others hear of from this node."""
+    families = {slot.family for slot in plan.slots if slot.address is not None}
+    if families.isdisjoint(peer.families):
+        return f"the session carries {' and '.join(f'IPv{family}' for family in sorted(peer.families))} alone"
+    return "no advertisement of its pool goes to that peer here"
 
 
 def _told(scene: Scene, heard: Mapping[str, tuple[IPNetwork, ...]]) -> Iterator[str]:

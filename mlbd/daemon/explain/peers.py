@@ -88,6 +88,6 @@ def _hears(scene: Scene, peer: Peer) -> Iterator[str]:
     for key, plan in scene.desired.services.items():
         if plan.bgp is not None and peer.name not in plan.bgp.heard:
             refusal = plan.bgp.refusal or plan.bgp.nodes.get(me)
-            missed.setdefault(refusal.message if refusal else why_unheard(peer), []).append(str(key))
+            missed.setdefault(refusal.message if refusal else why_unheard(peer, plan), []).append(str(key))
     for why, services in missed.items():
         yield f"It does not hear of {abridged(f'Service {name}' for name in services)}: {clause(why)}"
