@@ -14,12 +14,15 @@ from tests.bgp.exabgp import Exabgp
 from tests.bgp.frr import Frr
 from tests.bgp.gobgp import Gobgp
 from tests.bgp.peer import Peer
-from tests.lab import Frame, Host, Lab
+from tests.bgp.raw import BGP, MARKER, Kind
+from tests.lab import Capture, Frame, Host, Lab
 
 ROUTER, ROUTER_AS, NODE, NODE_AS = "192.0.2.1", 64500, "192.0.2.11", 64512
 LINK: Final = "eth0"
 MANY: Final = 10_000
-_PORT: Final = 179
+_PORT: Final = BGP.to_bytes(2, "big")
+_SYN: Final = 0x02
+_IP, _TCP = 14, 34  # behind an Ethernet header, and one of IPv4 without options
 
 
 def prefixes(count: int) -> list[str]:
@@ -66,13 +69,13 @@ class Uplink:
         return found["state"] == "Established", found["pfxRcd"]
 
     def when(self, established: bool, count: int, seconds: float = 60) -> float:
-        """The moment (time.monotonic()) when the table was seen so."""
+        """The moment (seconds since the epoch) when the table was seen so."""
         deadline = time.monotonic() + seconds
         while self.table() != (established, count):
             if time.monotonic() > deadline:
                 raise AssertionError(f"cannot measure: {count} prefixes did not come in {seconds} s: {self.table()}")
             time.sleep(0.0005)
-        return time.monotonic()
+        return time.time()
 
     def hold_back(self) -> None:
         """No session until it is let in."""
@@ -93,7 +96,28 @@ def uplink(bfd: bool = False, passive: bool = False) -> Iterator[Uplink]:
 
 
 def is_syn(frame: Frame) -> bool:
-    """The first segment of a connection to BGP's port. Linux sends IPv4 without options there, hence by position."""
-    octets = frame.octets
-    port = int.from_bytes(octets[36:38], "big")
-    return octets[12:14] == b"\x08\x00" and octets[23] == socket.IPPROTO_TCP and port == _PORT and octets[47] == 0x02
+    """The first segment of a connection to BGP's port."""
+    return _is_tcp(frame) and frame.octets[_TCP + 13] == _SYN and frame.octets[_TCP + 2 : _TCP + 4] == _PORT
+
+
+def first_of(kind: Kind, capture: Capture, seconds: float = 60) -> float:
+    """When the node's first message of that kind was there, by the kernel's clock."""
+    return capture.wait_for(lambda frame: kind in _kinds(frame), seconds, f"a message {kind.name}").time
+
+
+def _kinds(frame: Frame) -> set[int]:
+    """The types of the messages in a segment from the node that begins with one, as all do when a session opens."""
+    if frame.sent or not _is_tcp(frame):
+        return set()
+    length = int.from_bytes(frame.octets[_IP + 2 : _IP + 4], "big")
+    payload = frame.octets[_TCP + (frame.octets[_TCP + 12] >> 4) * 4 : _IP + length]
+    found = set()
+    while payload.startswith(MARKER) and len(payload) > len(MARKER) + 2:
+        found.add(payload[18])
+        payload = payload[int.from_bytes(payload[16:18], "big") :]
+    return found
+
+
+def _is_tcp(frame: Frame) -> bool:
+    """Linux sends IPv4 without options there, hence by position."""
+    return frame.octets[12:14] == b"\x08\x00" and frame.octets[_IP + 9] == socket.IPPROTO_TCP

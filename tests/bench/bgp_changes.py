@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bgp.raw import MARKER, Kind
-from tests.lab import Frame
+from tests.bgp.raw import Kind
 
 from . import state
-from .bgp import LINK, Uplink, uplink
+from .bgp import LINK, Uplink, first_of, uplink
 from .bgp_daemon import daemon, service
 from .report import Section, p50_and_p95
 
 TRIALS = 60
 SERVICES = 1_000
 LIMIT = 50
-_TCP = 34  # behind an Ethernet and an IPv4 header without options
 
 
 def measure() -> Section:
@@ -33,17 +31,8 @@ def _trial(place: Uplink, directory: Path, number: int) -> float:
     name = f"new-{number}"
     with place.router.host.capture(LINK) as capture:
         then = state.put(directory, name, service(name))
-        arrived = capture.wait_for(_holds_update, what=f"an UPDATE for {name}").time
+        arrived = first_of(Kind.UPDATE, capture)
     place.when(True, SERVICES + 1)
     (directory / f"{name}.yaml").unlink()
     place.when(True, SERVICES)
     return 1000 * (arrived - then)
-
-
-def _holds_update(frame: Frame) -> bool:
-    """A segment that begins with one, of the node."""
-    octets = frame.octets
-    if frame.sent or octets[12:14] != b"\x08\x00":
-        return False
-    payload = octets[_TCP + (octets[_TCP + 12] >> 4) * 4 :]
-    return payload.startswith(MARKER) and payload[18] == Kind.UPDATE

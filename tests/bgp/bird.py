@@ -41,11 +41,10 @@ class Bird:
         files = ("-c", str(config), "-s", str(control), "-P", str(pid))
         with log.open("a") as stream:
             self.process = self.host.spawn("bird", "-f", *files, stdout=stream, stderr=stream)
-        wait_for(self._is_there, what=f"BIRD on {self.host.name}")
         self._control = socket.socket(socket.AF_UNIX)
         self._control.settimeout(_SECONDS)
         self._hang_up = weakref.finalize(self, self._control.close)  # a test ends without a word
-        self._control.connect(str(control))
+        wait_for(self._is_there, what=f"BIRD on {self.host.name}")
         self._read()
 
     def stop(self) -> None:
@@ -104,7 +103,7 @@ class Bird:
 
     def _is_there(self) -> bool:
         assert self.process.poll() is None, self._files[3].read_text()
-        return self._files[1].exists()
+        return self._control.connect_ex(str(self._files[1])) == 0
 
     def _bfd(self, address: str) -> str:
         told = self.say("show bfd sessions")

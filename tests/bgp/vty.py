@@ -8,6 +8,8 @@ import weakref
 from pathlib import Path
 from typing import Any, Final
 
+from tests.lab import wait_for
+
 _SECONDS: Final = 10
 _END: Final = bytes(3)  # and then the exit status, one octet
 _WARNING: Final = 1
@@ -22,7 +24,7 @@ class Vty:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(_SECONDS)
         self.close = weakref.finalize(self, self._socket.close)  # a test ends without a word
-        self._socket.connect(str(path))
+        wait_for(lambda: self._socket.connect_ex(str(path)) == 0, what=f"a daemon at {path}")
         self.say("enable")
 
     def say(self, line: str) -> str:
