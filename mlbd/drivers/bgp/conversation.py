@@ -172,6 +172,9 @@ class Conversation:
         self._timer = None if when is None else self._reactor.at(when, self._expire)
 
     def _expire(self) -> None:
+        # When this process stood still, its timers come before what was received meanwhile (epoll_wait(2), EINTR).
+        for stream in list(self._streams.values()):
+            stream.read()
         self._carry_out(self._session.expire(self._reactor.now()))
 
     def _connect(self) -> None:

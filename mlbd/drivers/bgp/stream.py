@@ -34,7 +34,7 @@ class Stream:
         self._waiting = bytearray()
         self._broken = ""
         self._limit: asyncio.TimerHandle | None = None
-        reactor.when_readable(endpoint, self._read)
+        reactor.when_readable(endpoint, self.read)
 
     @property
     def pending(self) -> int:
@@ -57,7 +57,8 @@ class Stream:
         if not self._waiting:
             self._say_no_more()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """What is there, if anything is."""
         try:
             data = self._socket.recv(_AT_ONCE)
         except BlockingIOError:
