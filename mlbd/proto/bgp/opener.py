@@ -68,12 +68,14 @@ class Opener:
         self.hand_over()
         return actions
 
-    def take_back(self, state: State, lasted: float, now: float) -> None:
+    def take_back(self, state: State, lasted: float, alone: bool, now: float) -> None:
         """The connection ended after it had been Established for `lasted` seconds; `state` is what follows: Idle for
-        the back-off, or Active."""
+        the back-off, or Active. A peer that connected anew meanwhile, so that this end is not `alone`, comes first."""
         self.state = state
         if lasted >= LASTING:
-            self._pause, self.due = self._first_pause(), now
+            self._pause = self._first_pause()
+        if lasted >= LASTING and alone:
+            self.due = now
         else:
             self._back_off(now)
 

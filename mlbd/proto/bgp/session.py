@@ -226,7 +226,7 @@ class Session:
         self._counters["lost"] += lasted is not None
         carried = any(other.dialed or other.state is State.ESTABLISHED for other in self._connections.values())
         if self._opener.state is None and not carried:
-            self._opener.take_back(connection.state, lasted or 0.0, now)
+            self._opener.take_back(connection.state, lasted or 0.0, not self._connections, now)
         if connection.is_flooded:
             self._opener.rest(FLOODED_REST, now)
 

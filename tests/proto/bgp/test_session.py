@@ -193,12 +193,13 @@ def test_a_peer_that_connects_twice_has_forgotten_the_first() -> None:
 
 def test_a_peer_that_preserves_forwarding_and_connects_anew_has_restarted() -> None:
     """RFC 4724 5: the old connection goes without a word."""
-    peer = Opposite().established(IPV4_UNICAST, restart())
+    peer = Opposite().established(IPV4_UNICAST, restart(), hold_time=0).wait(3600)
     peer.said()
-    peer.accepted(2)
+    peer.accepted(2).wait(0.5)
     assert peer.closed == {1} and peer.said(1) == [] and peer.is_in(State.OPEN_SENT)
     assert "restarted" in peer.failure.text
     assert peer.hears(GOOD + KEEPALIVE_OCTETS, 2).is_in(State.ESTABLISHED)
+    assert peer.connects == [1000], "a connection of our own would only be in the way"
 
 
 @pytest.mark.parametrize("begin", ("never started", "stopped"))
