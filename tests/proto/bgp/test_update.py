@@ -298,6 +298,21 @@ def test_many_flaws_are_not_many_words() -> None:
     assert len(decode_update(update(attributes, NLRI), EXTERNAL).flaws) == 1
 
 
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (attribute(WELL_KNOWN, 1, b"\7"), "Invalid ORIGIN Attribute: ORIGIN 40010107, its routes count as withdrawn"),
+        (attribute(WELL_KNOWN, 6, b"\1"), "Attribute Length Error: ATOMIC_AGGREGATE 40060101, ignored"),
+        (
+            attribute(BOTH, 8, bytes(14)),
+            f"Attribute Length Error: COMMUNITIES c0080e{'00' * 13}..., its routes count as withdrawn",
+        ),
+    ],
+)
+def test_a_flaw_in_words(octets: bytes, words: str) -> None:
+    assert decode_update(update(with_(EXTERNAL, octets), NLRI), EXTERNAL).flaws == (words,)
+
+
 # Session reset
 
 
