@@ -15,6 +15,7 @@ from mlbd.model.desired import Desired
 from mlbd.model.link import Link
 from mlbd.model.metallb import DynamicASN
 from mlbd.model.peering import Announcement, Peer, Routes
+from mlbd.model.settings import Settings
 from mlbd.proto.bfd.watch import Watch
 from mlbd.proto.bgp.messages import Attributes, Notification, Prefix
 from mlbd.proto.bgp.neighbor import Neighbor, Remote, State, StateChanged
@@ -24,6 +25,7 @@ from mlbd.proto.control import SessionReport
 from .changes import Change, PeerStanding, peer_change
 from .facts import Loss, Speaking
 from .lookout import session_status
+from .passwords import Passwords
 from .routers import RouterPath, router_watches
 
 #: For so long routers keep what a node announced that is started again (RFC 4724 4.1), as FRR and BIRD ask for.
@@ -57,6 +59,7 @@ class Bgp:
 
     def __init__(self, on_change: Callable[[str, StateChanged], None], restarted: bool, drained: bool) -> None:
         self.speaker = Speaker(on_change)
+        self.passwords = Passwords()
         self._restarted = restarted
         self._phase = Phase.SILENT if drained else Phase.SPEAKING
         self._leaving: asyncio.Task[None] | None = None
@@ -71,12 +74,13 @@ class Bgp:
     def silent(self) -> bool:
         return self._phase is Phase.SILENT
 
-    def connect(self, desired: Desired, router_id: IPv4Address, links: tuple[Link, ...]) -> None:
+    def connect(self, desired: Desired, settings: Settings, router_id: IPv4Address, links: tuple[Link, ...]) -> None:
         """`router_id` is for those peers whose object has none; `links` are all of the host."""
         if self._phase is Phase.PAUSED:
             return
         self._router_id = str(router_id)
-        peers = {} if self.silent else desired.peers
+        self.passwords.look(settings)
+        peers = {} if self.silent else self.passwords.given_to(desired.peers)
         peerings = {name: _peering(peer, router_id, self._restarted) for name, peer in peers.items()}
         self.speaker.apply(peerings, links)
 

@@ -242,7 +242,8 @@ class Engine:
     async def _apply(self) -> None:
         """Make before announce, withdraw before remove. Between the two both what is new and what is old are there, and
         the kernel is silent about both."""
-        self._bgp.connect(self._desired, self._router_id(), self._seen)  # first: the other end needs its time
+        # First: the other end needs its time.
+        self._bgp.connect(self._desired, self.settings, self._router_id(), self._seen)
         vips = frozenset(self._desired.vips)
         bound = self._bound() if self.settings.bind_addresses else frozenset()
         present = self._addresses.status().bound
@@ -331,7 +332,13 @@ class Engine:
             world=self._world,
             desired=self._desired,
             directories=directories,
-            found=(*found, *self._others(), *self._lookout.problems, *self._memory_problems()),
+            found=(
+                *found,
+                *self._others(),
+                *self._lookout.problems,
+                *self._bgp.passwords.problems,
+                *self._memory_problems(),
+            ),
             links=self._seen,
             usability=self._usability,
             addresses=self._addresses.status(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from mlbd.drivers.keys import KeyUnreadable, read_key
+from mlbd.drivers.keys import BFD_LONGEST, KeyUnreadable, read_key
 from mlbd.model import settings as settings_of
 from mlbd.model.link import Link
 from mlbd.model.settings import Settings
@@ -98,7 +98,8 @@ class Lookout:
             self._key = None
             return
         try:
-            self._key = Authentication(_TYPES[where.type.name], where.key_id, read_key(where))
+            key = read_key(where.key, "BFD key", BFD_LONGEST)
+            self._key = Authentication(_TYPES[where.type.name], where.key_id, key)
         except KeyUnreadable as error:
             yield Problem(Severity.ERROR, "mlbd", "BadKey", str(error), "liveness.authentication")
 

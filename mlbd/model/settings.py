@@ -50,14 +50,20 @@ class AuthenticationType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Authentication:
-    """Of BFD packets. Where the key is, never the key: in the file `key_file` or in systemd's credential of that name,
-    one of the two."""
+class KeySource:
+    """Where a key is, never the key: in a file or in systemd's credential of that name, one of the two."""
 
+    file: PurePath | None = None
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Of BFD packets."""
+
+    key: KeySource
     type: AuthenticationType = AuthenticationType.METICULOUS_KEYED_SHA1
     key_id: int = 1
-    key_file: PurePath | None = None
-    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,8 @@ _METRICS = Endpoint("127.0.0.1", 7472)
 class Settings:
     """`hold_down` in seconds. `metrics` None: not served. `socket_group` may read from the control socket,
     `admin_group` may change things through it besides root; None: no such group. `guard`: of what arrives for a bound
-    address only the Service's ports reach this host."""
+    address only the Service's ports reach this host. `peer_passwords` are those of BGP peers, by the peer's name, for
+    which no object has one."""
 
     node: str
     state: tuple[PurePath, ...] = _STATE
@@ -109,6 +116,7 @@ class Settings:
     bind_addresses: bool = True
     guard: bool = True
     exclude_interfaces: tuple[re.Pattern[str], ...] = tuple(map(re.compile, EXCLUDED_INTERFACES))
+    peer_passwords: Mapping[str, KeySource] = field(default_factory=dict)
     kubernetes: Kubernetes = field(default_factory=Kubernetes)
 
 
@@ -143,6 +151,7 @@ def parse_settings(document: Mapping[Any, Any], host_name: str) -> Settings:
         bind_addresses=fields.boolean("bindAddresses", default.bind_addresses),
         guard=fields.boolean("guard", default.guard),
         exclude_interfaces=_patterns(fields, "excludeInterfaces", default.exclude_interfaces),
+        peer_passwords=_peer_passwords(fields),
         kubernetes=_kubernetes(fields, default.kubernetes),
     )
     fields.refuse_unread()
@@ -220,14 +229,19 @@ def _pace(own: Fields) -> Liveness:
 def _authentication(fields: Fields) -> Authentication | None:
     if not fields.has("authentication"):
         return None
-    own, default = fields.child("authentication"), Authentication()
+    own = fields.child("authentication")
+    default = Authentication(_key_source(own))
+    return replace(default, type=own.choice("type", default.type), key_id=own.integer("keyId", 0, 255, default.key_id))
+
+
+def _peer_passwords(fields: Fields) -> dict[str, KeySource]:
+    own = fields.child("peerPasswords")
+    return {name: _key_source(own.child(name)) for name in own.names()}
+
+
+def _key_source(own: Fields) -> KeySource:
     own.require_one("keyFile", "credential")
-    return Authentication(
-        own.choice("type", default.type),
-        own.integer("keyId", 0, 255, default.key_id),
-        _key_file(own),
-        _credential(own),
-    )
+    return KeySource(_key_file(own), _credential(own))
 
 
 def _key_file(own: Fields) -> PurePath | None:

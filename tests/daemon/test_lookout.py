@@ -9,7 +9,7 @@ import pytest
 
 from mlbd.daemon.lookout import Lookout
 from mlbd.model.link import Link
-from mlbd.model.settings import Authentication, AuthenticationType, Liveness, Settings
+from mlbd.model.settings import Authentication, AuthenticationType, KeySource, Liveness, Settings
 from mlbd.proto.bfd import authentication
 from mlbd.proto.control import SessionReport, Watches
 
@@ -79,7 +79,7 @@ def key(tmp_path: Path) -> Path:
 
 
 def authenticated(key: Path) -> Settings:
-    return settings(Authentication(AuthenticationType.KEYED_SHA1, 9, PurePath(key)))
+    return settings(Authentication(KeySource(PurePath(key)), AuthenticationType.KEYED_SHA1, 9))
 
 
 def test_packets_are_signed_with_the_key_of_the_file(key: Path) -> None:

@@ -7,14 +7,18 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from mlbd.drivers.keys import KeyUnreadable, read_key
-from mlbd.model.settings import Authentication
+from mlbd.drivers.keys import BFD_LONGEST, KeyUnreadable, read_key
+from mlbd.model.settings import KeySource
 
 SECRET = "hunter2"
 
 
-def in_file(path: Path) -> Authentication:
-    return Authentication(key_file=PurePath(path))
+def read(where: KeySource, *environment: dict[str, str]) -> bytes:
+    return read_key(where, "BFD key", BFD_LONGEST, *environment)
+
+
+def in_file(path: Path) -> KeySource:
+    return KeySource(PurePath(path))
 
 
 def write(path: Path, octets: bytes, mode: int = 0o600) -> Path:
@@ -23,9 +27,9 @@ def write(path: Path, octets: bytes, mode: int = 0o600) -> Path:
     return path
 
 
-def refusal(where: Authentication, environment: dict[str, str] | None = None) -> str:
+def refusal(where: KeySource, environment: dict[str, str] | None = None) -> str:
     with pytest.raises(KeyUnreadable) as caught:
-        read_key(where, environment or {})
+        read(where, environment or {})
     text = str(caught.value)
     assert text.startswith("cannot read the BFD key") and SECRET not in text and SECRET not in repr(caught.value)
     return text
@@ -43,7 +47,7 @@ def refusal(where: Authentication, environment: dict[str, str] | None = None) ->
     ],
 )
 def test_the_octets_of_the_file_but_for_one_newline_at_the_end(tmp_path: Path, octets: bytes, key: bytes) -> None:
-    assert read_key(in_file(write(tmp_path / "key", octets, 0o640))) == key
+    assert read(in_file(write(tmp_path / "key", octets, 0o640))) == key
 
 
 @pytest.mark.parametrize(
@@ -79,9 +83,9 @@ def test_a_file_that_mlbd_may_not_read(tmp_path: Path) -> None:
     """As root nothing is kept from the tests: another user asks."""
     write(tmp_path / "key", b"hunter2\n")
     code = (
-        "import os, sys, pathlib; from mlbd.drivers.keys import *; from mlbd.model.settings import Authentication\n"
+        "import os, sys, pathlib; from mlbd.drivers.keys import *; from mlbd.model.settings import KeySource\n"
         "os.chdir(sys.argv[1]); os.setgid(65534); os.setuid(65534)\n"
-        "try: read_key(Authentication(key_file=pathlib.PurePath('key')))\n"
+        "try: read_key(KeySource(pathlib.PurePath('key')), 'BFD key', BFD_LONGEST)\n"
         "except KeyUnreadable as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
@@ -92,18 +96,18 @@ def test_a_file_that_mlbd_may_not_read(tmp_path: Path) -> None:
 def test_a_credential_is_read_from_where_systemd_puts_it(tmp_path: Path) -> None:
     write(tmp_path / "bfd", b"hunter2\n", 0o444)
     there = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
-    assert read_key(Authentication(credential="bfd"), there) == b"hunter2"
-    text = refusal(Authentication(credential="other"), there)
+    assert read(KeySource(credential="bfd"), there) == b"hunter2"
+    text = refusal(KeySource(credential="other"), there)
     assert "there is no such credential: add LoadCredential=other:FILE to its unit" in text
 
 
 @pytest.mark.parametrize("environment", [{}, {"CREDENTIALS_DIRECTORY": ""}])
 def test_a_credential_without_any_says_how_to_give_them(environment: dict[str, str]) -> None:
-    text = refusal(Authentication(credential="bfd"), environment)
+    text = refusal(KeySource(credential="bfd"), environment)
     assert "mlbd was given no credentials: add LoadCredential=bfd:FILE to its unit (systemctl edit mlbd)" in text
 
 
 def test_the_environment_of_the_process_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "bfd", b"hunter2\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert read_key(Authentication(credential="bfd")) == b"hunter2"
+    assert read(KeySource(credential="bfd")) == b"hunter2"

@@ -12,6 +12,7 @@ from mlbd.model.settings import (
     Authentication,
     AuthenticationType,
     Endpoint,
+    KeySource,
     Kubernetes,
     Liveness,
     Settings,
@@ -55,7 +56,7 @@ def test_every_setting() -> None:
         data=PurePath("/srv/data"),
         metrics=Endpoint("::1", 9100),
         liveness=Liveness(
-            0.05, 4, Authentication(AuthenticationType.KEYED_SHA1, 0, key_file=PurePath("/etc/mlbd/bfd.key"))
+            0.05, 4, Authentication(KeySource(PurePath("/etc/mlbd/bfd.key")), AuthenticationType.KEYED_SHA1, 0)
         ),
         hold_down=90,
         bind_addresses=False,
@@ -92,7 +93,7 @@ def test_short_forms() -> None:
     assert read("liveness: fast").liveness == Liveness(0.02, 3)
     assert read("liveness: {multiplier: 5}").liveness == Liveness(0.1, 5)
     fast = read("liveness: {pace: fast, authentication: {credential: bfd}}").liveness
-    assert fast == Liveness(0.02, 3, Authentication(AuthenticationType.METICULOUS_KEYED_SHA1, 1, credential="bfd"))
+    assert fast == Liveness(0.02, 3, Authentication(KeySource(credential="bfd")))
     assert read("liveness: {pace: fast}").liveness == read("liveness: fast").liveness
     assert read("liveness: {pace: default, authentication: null}").liveness == read("").liveness
     assert read("holdDown: 0s").hold_down == 0
@@ -199,3 +200,27 @@ def test_whatever_is_in_the_file_only_invalid_is_raised(document: dict[str, obje
         assert parse_settings(document, "host").node
     except Invalid as refused:
         assert str(refused)
+
+
+def test_passwords_of_peers_are_where_keys_are() -> None:
+    text = "peerPasswords: {tor-1: {keyFile: /etc/mlbd/tor-1.key}, tor-2: {credential: tor-2}}"
+    assert read(text).peer_passwords == {
+        "tor-1": KeySource(PurePath("/etc/mlbd/tor-1.key")),
+        "tor-2": KeySource(credential="tor-2"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "problem"),
+    [
+        ("{tor: hunter2}", "peerPasswords.tor", "is a text: write a mapping"),
+        ("{tor: {}}", "peerPasswords.tor.keyFile", "is missing: give exactly one"),
+        ("{tor: {keyFile: hunter2}}", "peerPasswords.tor.keyFile", "no path that starts with /"),
+    ],
+)
+def test_a_wrong_password_of_a_peer_is_named_and_not_quoted(text: str, field: str, problem: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read(f"peerPasswords: {text}")
+    assert caught.value.field == field
+    assert problem in caught.value.problem
+    assert "hunter2" not in str(caught.value)
