@@ -68,20 +68,21 @@ class Bgp:
         self._standings: dict[str, PeerStanding] = {}
         self._losses: dict[str, Loss] = {}
         self._bfd_since: dict[str, tuple[str, float]] = {}
-        self._router_id = ""
+        self._router_id: IPv4Address | None = None
 
     @property
     def silent(self) -> bool:
         return self._phase is Phase.SILENT
 
     def connect(self, desired: Desired, settings: Settings, router_id: IPv4Address, links: tuple[Link, ...]) -> None:
-        """`router_id` is for those peers whose object has none; `links` are all of the host."""
+        """`router_id`, for those peers whose object has none, is taken once: another one would end their sessions.
+        `links` are all of the host."""
         if self._phase is Phase.PAUSED:
             return
-        self._router_id = str(router_id)
+        self._router_id = identifier = self._router_id or router_id
         self.passwords.look(settings)
         peers = {} if self.silent else self.passwords.given_to(desired.peers)
-        peerings = {name: _peering(peer, router_id, self._restarted) for name, peer in peers.items()}
+        peerings = {name: _peering(peer, identifier, self._restarted) for name, peer in peers.items()}
         self.speaker.apply(peerings, links)
 
     def advertise(self, desired: Desired) -> None:
@@ -170,7 +171,7 @@ class Bgp:
             name: session_status(report, links, self._bfd_since.get(name, ("", time.time()))[1])
             for name, report in reports.items()
         }
-        return Speaking(self.speaker.status(now), bfd, dict(self._losses), now, self._router_id)
+        return Speaking(self.speaker.status(now), bfd, dict(self._losses), now, str(self._router_id or ""))
 
     def _wire(self, routes: Routes) -> dict[Prefix, Attributes]:
         wired: dict[Announcement, Attributes] = {}

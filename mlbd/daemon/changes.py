@@ -12,10 +12,14 @@ from mlbd.model.reference import Key
 from mlbd.model.status import Problem, Severity
 from mlbd.proto.bgp.neighbor import State as PeerState
 from mlbd.proto.bgp.neighbor import StateChanged
+from mlbd.proto.bgp.notification import cease
+from mlbd.proto.bgp.numbers import Cease
 from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 CONFLICT = "AddressConflict"
+#: Of two connections one is ended, and the session goes on with the other.
+COLLISION = cease(Cease.CONNECTION_COLLISION_RESOLUTION)
 _ANSWERING = (State.HOLDING, State.LEAVING)
 
 
@@ -161,10 +165,16 @@ def peer_change(name: str, about: str, change: StateChanged, before: PeerStandin
         why = change.failure.text if change.failure else "it was ended here"
         text = f"the session with {name} is lost: {why}"
         return Change("PeerLost", about, text, peer=name, severity=Severity.WARNING)
-    if change.failure and change.failure.text != before.failure:
-        text = f"cannot establish the session with {name}: {change.failure.text}"
+    if change.failure and change.failure.text != before.failure and change.failure.notification != COLLISION:
+        text = not_established(name, change.failure.text)
         return Change("PeerFailed", about, text, peer=name, severity=Severity.WARNING)
     return None
+
+
+def not_established(name: str, why: str) -> str:
+    """`why` is a sentence that may begin with what cannot be done itself."""
+    way = why.removeprefix("cannot open the session: ")
+    return way if way.startswith("cannot ") else f"cannot establish the session with {name}: {way}"
 
 
 def restored_change(address: IPAddress, service: str) -> Change:

@@ -15,6 +15,7 @@ from mlbd.proto.bgp.numbers import Family
 from mlbd.proto.bgp.snapshot import Snapshot
 
 from .bgp import peer_of
+from .changes import not_established
 from .facts import Facts
 
 #: A session takes its moment at the start, and when it was lost.
@@ -52,7 +53,7 @@ def _status(facts: Facts, name: str, peer: Peer, peering: PeeringStatus | None) 
         remote_asn=str((session and session.remote_as) or _asked(peer)),
         local_asn=peer.local_asn,
         state=_state(peering, session),
-        since=_wall(facts, session.since) if session else facts.started,
+        since=_wall(facts, session.since) if session and session.since else facts.started,
         lost_at=loss.at if loss else None,
         lost_why=loss.why if loss else "",
         families=_families(session.families if session else _wanted(peer)),
@@ -198,8 +199,7 @@ def peer_problems(facts: Facts) -> Iterator[Problem]:
                 yield Problem(Severity.WARNING, peer.object, "NotAnnounced", f"cannot announce all: {peer.message}")
         elif peer.state is not PeerState.LISTENING and facts.now - max(facts.started, peer.lost_at or 0) > _MOMENT:
             why = peer.message or "the peer does not answer yet"
-            told = why if why.startswith("cannot ") else f"cannot establish the session with {peer.name}: {why}"
-            yield Problem(Severity.ERROR, peer.object, "PeerDown", told)
+            yield Problem(Severity.ERROR, peer.object, "PeerDown", not_established(peer.name, why))
 
 
 def _unwatched(peer: PeerStatus) -> str:
