@@ -12,12 +12,15 @@ from typing import Final
 
 from .messages import Attributes
 from .negotiated import Negotiated
-from .numbers import AS_TRANS, Attribute, Family, Segment
+from .numbers import AS_TRANS, Attribute, Family, Role, Segment
 
 DEFAULT_LOCAL_PREF: Final = 100
 
 _IGP: Final = 0  # routers put only routes of one ORIGIN into a multipath set
 _LARGEST_SHORT_AS: Final = 0xFFFF
+
+#: Roles whose peers must not pass a route on to their own providers and peers (RFC 9234 5).
+_NOT_UPWARDS: Final = (Role.PROVIDER, Role.PEER, Role.RS)
 
 _OPTIONAL: Final = 0x80
 _TRANSITIVE: Final = 0x40
@@ -32,6 +35,7 @@ _FLAGS: Final = {
     Attribute.EXTENDED_COMMUNITIES: _OPTIONAL | _TRANSITIVE,
     Attribute.AS4_PATH: _OPTIONAL | _TRANSITIVE,
     Attribute.LARGE_COMMUNITIES: _OPTIONAL | _TRANSITIVE,
+    Attribute.ONLY_TO_CUSTOMER: _OPTIONAL | _TRANSITIVE,
 }
 
 
@@ -58,6 +62,8 @@ def _values(
         yield Attribute.AS4_PATH, _sequence(negotiated.local_as, 4)
     if large := attributes.large_communities:
         yield Attribute.LARGE_COMMUNITIES, b"".join(struct.pack("!III", *community) for community in large)
+    if negotiated.role in _NOT_UPWARDS:
+        yield Attribute.ONLY_TO_CUSTOMER, negotiated.local_as.to_bytes(4, "big")
 
 
 def _as_path(negotiated: Negotiated) -> bytes:

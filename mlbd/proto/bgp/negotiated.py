@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .messages import Open
-from .numbers import LONGEST, LONGEST_EXTENDED, Family
+from .numbers import LONGEST, LONGEST_EXTENDED, Family, Role
 
 
 @dataclass(frozen=True, slots=True)
 class Negotiated:
     """`internal`: both are of one AS. `extended_next_hop` are the families whose routes may have an IPv6 next hop.
+    `role` is this end's (RFC 9234).
     `longest_sent` and `longest_received` are octets of a message, which each side says for itself (RFC 8654 4)."""
 
     local_as: int
@@ -20,6 +21,7 @@ class Negotiated:
     extended_next_hop: frozenset[Family] = frozenset()
     route_refresh: bool = False
     enhanced_refresh: bool = False
+    role: Role | None = None
     longest_sent: int = LONGEST
     longest_received: int = LONGEST
 
@@ -34,6 +36,7 @@ def negotiate(sent: Open, received: Open) -> Negotiated:
         extended_next_hop=ours.extended_next_hop & theirs.extended_next_hop,
         route_refresh=ours.route_refresh and theirs.route_refresh,
         enhanced_refresh=ours.enhanced_refresh and theirs.enhanced_refresh,
+        role=ours.role,
         longest_sent=LONGEST_EXTENDED if theirs.extended_messages else LONGEST,
         longest_received=LONGEST_EXTENDED if ours.extended_messages else LONGEST,
     )

@@ -14,7 +14,7 @@ from mlbd.proto.bgp.attributes import encode_attributes
 from mlbd.proto.bgp.messages import Attributes, Nlri, Prefix
 from mlbd.proto.bgp.negotiated import Negotiated
 from mlbd.proto.bgp.nlri import encode_nlri, family_of
-from mlbd.proto.bgp.numbers import GRACEFUL_SHUTDOWN, Family
+from mlbd.proto.bgp.numbers import GRACEFUL_SHUTDOWN, Family, Role
 from mlbd.proto.bgp.packing import (
     announce,
     announce_multiprotocol,
@@ -38,6 +38,13 @@ RICH = Attributes(
     large_communities=((4_200_000_001, 1, 2),),
     extended_communities=(0x0002FDE800000007,),
 )
+ROLES = {  # RFC 9234 5, egress
+    Role.PROVIDER: "c0 23 04 0000fde9",
+    Role.PEER: "c0 23 04 0000fde9",
+    Role.RS: "c0 23 04 0000fde9",
+    Role.CUSTOMER: "",
+    Role.RS_CLIENT: "",
+}
 COMMUNITIES = "c0 08 08 ffff0000 fde80001  c0 10 08 0002fde800000007"
 LARGE = "c0 20 0c fa56ea01 00000001 00000002"
 
@@ -50,6 +57,15 @@ prefixes6 = st.tuples(st.integers(0, 2**128 - 1), st.integers(0, 128)).map(lambd
     [
         pytest.param(EXTERNAL, Attributes(), "40 01 01 00  40 02 06 02 01 fa56ea01  40 03 04 c0000201", id="external"),
         pytest.param(SMALL, Attributes(), "40 01 01 00  40 02 06 02 01 0000fde9  40 03 04 c0000201", id="small AS"),
+        *(
+            pytest.param(
+                replace(SMALL, role=role),
+                Attributes(),
+                f"40 01 01 00  40 02 06 02 01 0000fde9  40 03 04 c0000201 {only_to_customer}",
+                id=f"role {role.name}",
+            )
+            for role, only_to_customer in ROLES.items()
+        ),
         pytest.param(
             replace(SMALL, four_octet_as=False),
             Attributes(local_pref=5),
