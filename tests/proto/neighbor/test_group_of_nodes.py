@@ -150,6 +150,17 @@ def test_a_daemon_not_heard_from_hands_over_and_comes_back_like_one_that_failed(
     assert holders(segment) == ["a"]
 
 
+def test_a_move_has_two_holders_only_until_one_hears_of_the_other() -> None:
+    segment = group("a", "b")
+    segment["a"].lose_lease(True)
+    segment.run(5)
+    segment["a"].lose_lease(False)
+    segment.run(HOLD_DOWN)
+    assert holders(segment) == ["a", "b"]
+    segment.run(0.01)
+    assert holders(segment) == ["a"]
+
+
 def test_a_new_order_moves_the_address_without_a_gap() -> None:
     segment = group()
     for node in segment.nodes.values():
