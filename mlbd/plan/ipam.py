@@ -92,31 +92,21 @@ def _beside_the_others(
     before: Sequence[Allotment],
     sources: Mapping[str, Source],
 ) -> list[Allotment] | None:
-    """The result where those who changed meet nobody: what they look at nobody else has, and nobody else looked at what
-    they had or get. Then every turn of the others would come out as it did, and none is taken. None where they do."""
+    """The result where those who changed meet nobody: nobody else has or looked at what they had or get, served as if
+    they were alone. Then every turn of the others would come out as it did, and none is taken. None where they do, or
+    where it matters how much others have."""
     if len(wanted) - len(earlier) > _FEW or not earlier:
         return None
     newcomers = sorted((wanted[key] for key in wanted.keys() - earlier.keys()), key=lambda request: request.age)
     served = _serve(newcomers, {}, sources)
-    if not all(_is_served(each) for each in served):
-        return None
     gone = [each for each in before if each.key not in earlier]
-    looked_at = frozenset[IPAddress | str]().union(*(each.seen for each in served))
     touched = frozenset[IPAddress | str]().union(*(each.touches for each in (*gone, *served)))
-    for each in earlier.values():
-        if each.saw_all or not each.seen.isdisjoint(touched) or not each.addresses.isdisjoint(looked_at):
-            return None
+    if any(each.saw_all for each in served) or len(_untouched(earlier, touched)) < len(earlier):
+        return None
     result = list(earlier.values())
     for each in served:
         insort(result, each, key=lambda one: one.request.age)
     return result
-
-
-def _is_served(allotment: Allotment) -> bool:
-    """With all that it wants, or with nothing whoever is there: then it does not matter how much others have."""
-    if allotment.request.refusal is not None:
-        return True
-    return not allotment.saw_all and all(slot.address is not None for slot in allotment.slots)
 
 
 def _touched(after: Allotment, before: Allotment | None) -> frozenset[IPAddress | str]:

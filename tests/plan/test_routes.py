@@ -188,6 +188,19 @@ def test_contradicting_local_preferences_for_one_service() -> None:
     assert verdict(planned) == "ConflictingLocalPref" and routes(planned) == {}
 
 
+def test_advertisements_contradict_each_other_only_where_they_meet() -> None:
+    gold = bgp("gold", local_pref=200, service_selectors=(labelled(app="web"),), node_selectors=(labelled(rack="b"),))
+    planned = plan(added(speaking(bgp(local_pref=100), gold, WEB), node("node-2", rack="b")), "node-1")
+    assert routes(planned) == {"192.0.2.7/32": "100"} and verdict(planned, name="node-2") == "ConflictingLocalPref"
+
+
+def test_a_node_that_is_selected_for_other_services_only() -> None:
+    mine = bgp(node_selectors=(labelled(rack="b"),))
+    picky = bgp("picky", service_selectors=(labelled(app="other"),))
+    planned = plan(added(speaking(mine, picky, WEB), node("node-2", rack="b")), "node-1")
+    assert verdict(planned) == "NoMatchingAdvertisement" and verdict(planned, name="node-2") == ""
+
+
 def test_contradicting_local_preferences_of_services_that_share_an_address() -> None:
     """The younger advertisement gives in, whichever Service came first."""
     gold = bgp("gold", local_pref=200, service_selectors=(labelled(app="web"),))
