@@ -110,9 +110,9 @@ def drain(contest: Contest, node: Node) -> Iterator[Promise]:
 
 
 def share(site: Site) -> Iterator[Promise]:
-    say("There is a router too, with FRR, and a client on its other side. One file more,")
-    say(f"{uplink.STATE.relative_to(PROJECT)}, tells the nodes of the router, and of a Service whose one")
-    say("address they all announce to it over BGP.\n")
+    say("There is a router too, with FRR, and a client on its other side. The nodes are")
+    say(f"told of it: {uplink.EXAMPLE.relative_to(PROJECT)} without its '#', and a Service with one address")
+    say("of that pool, which they all announce over BGP.\n")
     site.introduce()
     well = mlbctl(site.nodes[0], "peers")
     found = meet(site)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +53,7 @@ class Site:
 
     def introduce(self) -> None:
         """The nodes are told of the router; returns when it is ready for all of them."""
-        shutil.copy(uplink.STATE, self.more)
+        uplink.tell(self.more)
         wait_for(self.uplink.is_ready, 20, "three next hops in the router's kernel, and BFD with each")
 
     def addresses(self) -> list[str]:

@@ -1,7 +1,9 @@
-"""A router with FRR on the nodes' switch, and a client on its other side."""
+"""A router with FRR on the nodes' switch, as etc/state.d/bgp.yaml has it, and a client on its other side."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +11,10 @@ from tests.bgp.frr import Frr
 from tests.bgp.peer import Peer, fib
 from tests.lab import Host, Lab, Segment
 
-STATE = Path(__file__).parent / "bgp.yaml"
+EXAMPLE = Path(__file__).parents[2] / "etc/state.d/bgp.yaml"
+SERVICE = Path(__file__).parent / "everywhere.yaml"
 ADDRESS = "198.51.100.1"
-ROUTER, ROUTER_AS, NODE_AS = "192.0.2.1", 64500, 64512
+ROUTER, ROUTER_AS, NODE_AS, PASSWORD = "192.0.2.1", 64500, 64512, "known-to-both-ends"
 _CLIENT, _GATEWAY, _NETWORK = "203.0.113.2", "203.0.113.1", "203.0.113.0/24"
 #: Which next hop is a matter of addresses and ports, not of addresses alone (ip-sysctl, fib_multipath_hash_policy).
 _SYSCTLS = {"net/ipv4/ip_forward": "1", "net/ipv4/fib_multipath_hash_policy": "1"}
@@ -47,5 +50,11 @@ def build(lab: Lab, switch: Segment, nodes: dict[str, Host]) -> Uplink:
     client.ip("route", "add", "default", "via", _GATEWAY)
     for host in nodes.values():
         host.ip("route", "add", _NETWORK, "via", ROUTER)
-    peers = (Peer(NODE_AS, address, bfd=True) for address in nodes)
+    peers = (Peer(NODE_AS, address, families=(4, 6), password=PASSWORD, bfd=True) for address in nodes)
     return Uplink(Frr(router, ROUTER_AS, ROUTER, *peers), client)
+
+
+def tell(state: Path) -> None:
+    """Into that state directory: the example, without the "#" of its lines, and the Service."""
+    (state / EXAMPLE.name).write_text(re.sub(r"(?m)^#(?=\S|  )", "", EXAMPLE.read_text()))
+    shutil.copy(SERVICE, state)
