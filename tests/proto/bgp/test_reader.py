@@ -116,6 +116,11 @@ def test_route_refresh() -> None:
     ]
 
 
+def test_a_route_refresh_of_no_family_is_not_sent() -> None:
+    with pytest.raises(ValueError, match="without a family"):
+        encode(RouteRefresh(None))
+
+
 @pytest.mark.parametrize("body", [b"", b"\0\1\0", b"\0\1\1\1\0", b"\0\1\2"], ids=bytes.hex)
 def test_a_route_refresh_of_another_length_is_sent_back(body: bytes) -> None:
     """RFC 7313 5."""
