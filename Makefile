@@ -39,7 +39,7 @@ bench: test-setup
 # SECONDS of a coverage-guided fuzzer for what the wire brings.
 fuzz: test-setup
 	@$(PIP) install --require-hashes -r requirements-fuzz.lock
-	$(BIN)/python -m tests.proto.bgp.fuzz -max_total_time=$(or $(SECONDS),600)
+	$(BIN)/python -m tests.proto.bgp.fuzz $(or $(SECONDS),600)
 
 # apt-get is asked only for what dpkg does not have, so that a machine without a package mirror can still be used. The
 # tests want the programs of routing daemons, not the daemons running: policy-rc.d keeps them from being started.

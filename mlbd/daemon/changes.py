@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mlbd.model.address import IPAddress
-from mlbd.model.desired import Desired, ServicePlan
+from mlbd.model.desired import Desired, ServicePlan, Vip
 from mlbd.model.link import Unusable
 from mlbd.model.reference import Key
 from mlbd.model.status import Problem, Severity
@@ -40,8 +40,8 @@ class Change:
     message: str
     service: str = ""
     address: str = ""
-    peer: str = ""
     severity: Severity | None = None
+    peer: str = ""
 
 
 def plan_changes(before: Desired, after: Desired) -> Iterator[Change]:
@@ -78,11 +78,18 @@ def _moves(before: Desired, after: Desired) -> Iterator[Change]:
         old = before.vips.get(address)
         if old is None or old is vip or old.order[:1] == vip.order[:1]:
             continue
+        if not (old.order and vip.order) and _routed(vip, after):
+            continue
         service = str(vip.services[0])
         source = old.order[0] if old.order else "nobody"
         target = vip.order[0] if vip.order else "nobody"
         text = f"{address} moves from {source} to {target}"
         yield Change("AddressMoved", f"Service {service}", text, service, str(address))
+
+
+def _routed(vip: Vip, after: Desired) -> bool:
+    """Whether BGP announces it, for which nobody has to hold it."""
+    return any(after.services[key].bgp for key in vip.services)
 
 
 def problem_changes(before: frozenset[Problem], after: frozenset[Problem]) -> Iterator[Change]:
