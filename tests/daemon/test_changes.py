@@ -12,7 +12,7 @@ from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged
 from mlbd.proto.neighbor.vip import State
 
 from .known import CLASS, ETH0, MAC, NODES, heard, planned, session_report
-from .objects import EXCLUDED, IPS, node, service
+from .objects import EXCLUDED, IPS, metallb, node, service
 
 WEB = service("web", annotations={IPS: "192.0.2.100"})
 ADDRESS = ip_address("192.0.2.100")
@@ -53,6 +53,16 @@ def test_a_holder_that_changes_is_a_move_and_nothing_else() -> None:
     nobody = planned(CLASS, *(node(name, 11, **{EXCLUDED: ""}) for name in ("node-1", "node-2")), WEB)
     assert told(moved, nobody) == [("AddressMoved", f"192.0.2.100 moves from {other} to nobody")]
     assert told(nobody, moved) == [("AddressMoved", f"192.0.2.100 moves from nobody to {other}")]
+
+
+def test_what_goes_over_to_bgp_moves_to_nobody_and_says_nothing() -> None:
+    pool = metallb("IPAddressPool", "public", addresses=["192.0.2.100/32"])
+    peer = metallb("BGPPeer", "tor", myASN=64512, peerASN=64500, peerAddress="192.0.2.1")
+    web, peer = service("web"), peer | {"apiVersion": "metallb.io/v1beta2"}
+    layer2 = planned(*NODES, pool, peer, metallb("L2Advertisement", "public"), web)
+    routed = planned(*NODES, pool, peer, metallb("BGPAdvertisement", "public"), web)
+    assert layer2.vips[ADDRESS].order and not routed.vips[ADDRESS].order
+    assert told(layer2, routed) == told(routed, layer2) == []
 
 
 def test_a_plan_that_was_made_anew_and_says_the_same_is_no_change() -> None:
