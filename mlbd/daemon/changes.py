@@ -78,7 +78,7 @@ def _moves(before: Desired, after: Desired) -> Iterator[Change]:
         old = before.vips.get(address)
         if old is None or old is vip or old.order[:1] == vip.order[:1]:
             continue
-        if not (old.order and vip.order) and _routed(vip, after):
+        if not (old.order and vip.order) and (_routed(old, before) or _routed(vip, after)):
             continue
         service = str(vip.services[0])
         source = old.order[0] if old.order else "nobody"
@@ -87,9 +87,9 @@ def _moves(before: Desired, after: Desired) -> Iterator[Change]:
         yield Change("AddressMoved", f"Service {service}", text, service, str(address))
 
 
-def _routed(vip: Vip, after: Desired) -> bool:
+def _routed(vip: Vip, desired: Desired) -> bool:
     """Whether BGP announces it, for which nobody has to hold it."""
-    return any(after.services[key].bgp for key in vip.services)
+    return any(desired.services[key].bgp for key in vip.services)
 
 
 def problem_changes(before: frozenset[Problem], after: frozenset[Problem]) -> Iterator[Change]:

@@ -22,7 +22,8 @@ def _heirs(facts: Facts, vip: Vip) -> str | None:
         return facts.heir(vip)
     plans = (facts.desired.services[key] for key in vip.services)
     able = {name for plan in plans if plan.bgp for name, refusal in plan.bgp.nodes.items() if refusal is None}
-    return ", ".join(sorted(able - {facts.settings.node})) or None
+    others = (name for name in sorted(able) if name != facts.settings.node and facts.may_serve(name))
+    return ", ".join(others) or None
 
 
 def drain_status(facts: Facts) -> DrainStatus | None:

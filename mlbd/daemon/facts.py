@@ -158,7 +158,11 @@ class Facts:
         return self._first_present(node for node in vip.order if node != self.settings.node)
 
     def _first_present(self, order: Iterable[str]) -> str | None:
-        return next((node for node in order if self.presence(node) not in (Presence.DOWN, Presence.DRAINED)), None)
+        return next(filter(self.may_serve, order), None)
+
+    def may_serve(self, node: str) -> bool:
+        """Whether nothing speaks against it, as far as this node knows."""
+        return self.presence(node) not in (Presence.DOWN, Presence.DRAINED)
 
 
 def _presence(sessions: Sequence[SessionStatus]) -> Presence:
