@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ipaddress import ip_address
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ class Faults(RuleBasedStateMachine):
         self.segment = Segment(names, lists, seed)
         self.segment.watchers.append(self.note)
         self.last_cut = 0.0
-        self.taken: dict[tuple[str, bytes], float] = {}
+        self.moved: dict[tuple[str, bytes], float] = {}
         self.shared: dict[str, float] = {}
         for node in self.segment.nodes.values():
             self.segment.at(self.segment.dice.uniform(0, 0.3), node.start)
@@ -46,18 +47,21 @@ class Faults(RuleBasedStateMachine):
         return self.segment[names[NAMES.index(name) % len(names)]]
 
     def note(self, node: Node, change: StateChanged) -> None:
-        """A node that came back takes nothing from a holder that it sees, before its hold-down."""
-        self.taken[node.name, change.address] = self.segment.now if change.state is State.HOLDING else math.inf
-        if change.state is not State.HOLDING or self.segment.now - node.back_at >= HOLD_DOWN - 0.01:
+        """A node that came back takes nothing from a holder that it sees, before its hold-down. Where two held it a
+        moment ago it cannot know that one of them goes on."""
+        now, address = self.segment.now, change.address
+        states = node.states(str(ip_address(address)))
+        if State.HOLDING in states[-2:]:
+            self.moved[node.name, address] = now
+        if states[-2:] != [State.WAITING, State.HOLDING] or now - node.back_at >= HOLD_DOWN - 0.01:
             return
-        before = [
-            act.state for _, act in node.log[:-1] if isinstance(act, StateChanged) and act.address == change.address
-        ]
-        if before[-1:] != [State.WAITING] or self.segment.now - self.last_cut < LONGEST_HOLD_DOWN:
+        peers = self.segment.peers(node)
+        moved = max(self.moved.get((peer.name, address), -math.inf) for peer in peers)
+        if now - moved < 1 or now - self.last_cut < LONGEST_HOLD_DOWN:
             return
-        for peer in self.segment.peers(node):
+        for peer in peers:
             if peer.speaks and self.segment.is_up(node, peer) and self.segment.is_up(peer, node):
-                assert self.segment.now - self.taken.get((peer.name, change.address), math.inf) < 1
+                assert peer.state(str(ip_address(address))) is not State.HOLDING
 
     @rule(name=nodes, seconds=moments)
     def kill(self, name: str, seconds: float) -> None:

@@ -129,6 +129,15 @@ def test_one_alone_has_nobody_to_wait_for_when_it_is_drained() -> None:
     assert holders(segment) == []
 
 
+def test_one_that_is_to_stay_before_anybody_took_over_goes_on() -> None:
+    segment = group("a", "b")
+    segment["b"].kill()
+    segment["a"].drain(True)
+    segment["a"].drain(False)
+    assert seconds_dark(segment, 5) == 0
+    assert holders(segment) == ["a"]
+
+
 def test_when_all_are_drained_nobody_answers() -> None:
     segment = group()
     for node in segment.nodes.values():
