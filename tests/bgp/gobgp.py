@@ -7,11 +7,11 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from ipaddress import ip_network
 from typing import Any, Final
 
 from tests.lab import Host, LabError, wait_for
 
+from .add_path import WITHDRAWN, path_of, stream
 from .peer import Path, Peer, Session
 
 _API: Final = 50051
@@ -19,7 +19,7 @@ _ESTABLISHED: Final = 6
 _FAMILIES: Final = {4: "ipv4", 6: "ipv6"}
 _STREAM: Final = f"http://127.0.0.1:{_API}/apipb.GobgpApi/AddPathStream"
 _GRPC: Final = ("Content-Type: application/grpc", "TE: trailers")
-#: What GoBGP takes for one of them, in its own numbers of attributes.
+#: The types of path attributes (IANA).
 _ORIGIN, _AS_PATH, _NEXT_HOP, _LOCAL_PREF, _COMMUNITIES, _MP_REACH, _EXTENDED, _LARGE = 1, 2, 3, 5, 8, 14, 16, 32
 _SUBTYPES: Final = {2: "rt", 3: "soo"}  # RFC 4360 4 and 5
 _ORIGINS: Final = ("IGP", "EGP", "incomplete")
@@ -54,10 +54,10 @@ class Gobgp:
 
     def prepared(self, networks: Iterable[str]) -> Callable[[], None]:
         """As announce(), but that only happens when it is called: the messages are there."""
-        return partial(self._tell, b"".join(_stream(_path_of(network, self._next_hop) for network in networks)))
+        return partial(self._tell, b"".join(stream(path_of(network, self._next_hop) for network in networks)))
 
     def withdraw(self, networks: Iterable[str]) -> None:
-        self._tell(b"".join(_stream(_path_of(network, self._next_hop) + _WITHDRAWN for network in networks)))
+        self._tell(b"".join(stream(path_of(network, self._next_hop) + WITHDRAWN for network in networks)))
 
     def session(self, name: str) -> Session:
         found = self._ask("neighbor", name)
@@ -158,49 +158,3 @@ def _path(entry: dict[str, Any]) -> Path:
         communities=frozenset((*plain, *large, *extended)),
         stale=bool(entry.get("stale")),
     )
-
-
-# Protocol buffers, as far as AddPathStream needs them: a field is its number and wire type, then a varint (0) or a
-# length and octets (2).
-_A_THOUSAND: Final = 1_000
-
-
-def _stream(paths: Iterable[bytes]) -> Iterator[bytes]:
-    """gRPC messages, each with its five octets in front."""
-    fields = [_field(3, path) for path in paths]
-    for first in range(0, len(fields), _A_THOUSAND):
-        message = b"".join(fields[first : first + _A_THOUSAND])
-        yield b"\0" + len(message).to_bytes(4, "big") + message
-
-
-def _path_of(network: str, next_hop: str) -> bytes:
-    """An apipb.Path of IPv4 unicast with ORIGIN IGP."""
-    prefix = ip_network(network)
-    nlri = _any("IPAddressPrefix", _number(1, prefix.prefixlen) + _field(2, str(prefix.network_address).encode()))
-    origin = _any("OriginAttribute", _number(1, 0))
-    hop = _any("NextHopAttribute", _field(1, next_hop.encode()))
-    family = _number(1, 1) + _number(2, 1)
-    return _field(1, nlri) + _field(2, origin) + _field(2, hop) + _field(9, family)
-
-
-def _any(kind: str, value: bytes) -> bytes:
-    return _field(1, f"type.googleapis.com/apipb.{kind}".encode()) + _field(2, value)
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _field(number: int, octets: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(octets)) + octets
-
-
-def _varint(value: int) -> bytes:
-    octets = bytearray()
-    while value > 0x7F:
-        octets.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes((*octets, value))
-
-
-_WITHDRAWN: Final = _number(5, 1)
