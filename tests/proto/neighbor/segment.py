@@ -57,6 +57,7 @@ class Node:
         self.running, self.frozen_at, self.drained, self.silent = True, None, False, False
         self.back_at = now
         self._backlog.clear()
+        self.log.clear()
         self.group = Group(self.name, failures, now)
         self.announcer = Announcer(self.name, self.group)
         self._starting = True
