@@ -37,7 +37,8 @@ def test_a_drain_and_its_end(pair: Cluster) -> None:
     one, two = pair.nodes
     web = set(one.addresses("web"))
     (mine,) = one.holds()
-    assert one.get("drain") == {"drain": None, "moves": [{"address": mine, "services": ["shop/web"], "to": "node-2"}]}
+    moves = [{"address": mine, "services": ["shop/web"], "to": "node-2"}]
+    assert one.get("drain") == {"drain": None, "moves": moves, "peers": []}
     drain = one.client.post("drain", reason="new fans")
     gone = time.monotonic()
     assert (drain["reason"], drain["done"]) == ("new fans", True)
