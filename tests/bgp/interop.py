@@ -20,7 +20,7 @@ NODE, NODE_IPV6, NODE_AS, ROUTER_AS = "192.0.2.11", "2001:db8::11", 64512, 64500
 ADDRESS, ADDRESS_IPV6 = "198.51.100.7", "2001:db8:1::7"
 PREFIX, PREFIX_IPV6 = f"{ADDRESS}/32", f"{ADDRESS_IPV6}/128"
 PEER: Final = "tor"
-SECONDS: Final = 30
+SECONDS: Final = 20
 
 Router = Frr | Bird | Gobgp
 Kind = TypeVar("Kind", bound=Router)
@@ -83,11 +83,17 @@ class Site:
 
     def wait_for_words(self, *words: str, field: str = "error", seconds: float = SECONDS) -> str:
         """The text of that field, once it has all of the words."""
-        return wait_for(lambda: self._told(words, field), seconds, f"{words} in {field}")
+        try:
+            wait_for(lambda: all(word in self.status().get(field, "") for word in words), seconds)
+        except AssertionError:
+            raise AssertionError(f"no {words} in {field} of {self.status()}") from None
+        return str(self.status()[field])
 
-    def _told(self, words: tuple[str, ...], field: str) -> str:
-        text = str(self.status().get(field, ""))
-        return text if all(word in text for word in words) else ""
+    def revive(self) -> None:
+        """A test that failed may leave the node dead."""
+        assert self.node.process
+        if self.node.process.poll() is not None:
+            self.node.run()
 
     def quit(self) -> None:
         """The routers of the test are gone."""
@@ -112,9 +118,12 @@ def node_with_a_service(lab: Lab) -> Iterator[Site]:
 @contextlib.contextmanager
 def untouched(site: Site) -> Iterator[Site]:
     """What a test wrote and started does not outlive it."""
-    with site.node.restored():
-        yield site
-    site.quit()
+    try:
+        with site.node.restored():
+            yield site
+    finally:
+        site.quit()
+        site.revive()
 
 
 def address_of(host: Host) -> str:
@@ -133,6 +142,7 @@ def session_of(router: Router, address: str = NODE) -> Session:
 
 
 def wait_for_path(router: Router, prefix: str = PREFIX) -> Path:
+    """The only one there is."""
     (path,) = wait_for(lambda: router.paths(prefix), SECONDS, f"a path to {prefix}")
     return path
 

@@ -28,6 +28,8 @@ _RECEIVED: Final[Mapping[tuple[int, int], str]] = {
     (_OPEN, OpenError.ROLE_MISMATCH): "its role does not go with the one here: correct one of the two",
     (ErrorCode.HOLD_TIMER_EXPIRED, 0): "it heard nothing from here for its hold time: something loses what this end "
     "sends, or this host stood still",
+    # What BIRD says when BFD went down.
+    (_CEASE, 0): "it does not say why: look at its log, and whether its BFD session to this end went down",
     (_CEASE, Cease.MAXIMUM_NUMBER_OF_PREFIXES_REACHED): "it takes fewer prefixes than it was told: raise its limit",
     (_CEASE, Cease.ADMINISTRATIVE_SHUTDOWN): "it was shut down by its operator",
     (_CEASE, Cease.PEER_DE_CONFIGURED): "its operator removed this end from its configuration",
@@ -79,7 +81,10 @@ def too_many(family: Family, limit: int) -> Failure:
 def expired(event: Event, state: State, timers: Timers) -> Failure | None:
     match event:
         case Event.HOLD_TIMER_EXPIRES if state is State.OPEN_SENT:
-            text = f"the peer took the connection, but sent no OPEN for {timers.hold_time:g} s: its BGP stands still"
+            text = (
+                f"the peer took the connection, but sent no OPEN for {timers.hold_time:g} s: its BGP stands still, or "
+                "only this end has TTL security"
+            )
             return Failure(text, Notification(ErrorCode.HOLD_TIMER_EXPIRED))
         case Event.HOLD_TIMER_EXPIRES:
             text = f"nothing was heard from the peer for {timers.hold_time:g} s: look at the link, and whether it runs"
@@ -96,7 +101,7 @@ def lost(state: State, why: str) -> Failure:
     if state is State.OPEN_SENT:
         return Failure(
             f"the peer closed the connection without a word ({why}): look whether it has this end's address among its "
-            "neighbors"
+            "neighbors, and TTL security as this end has it"
         )
     return Failure(f"the connection was lost: {why}")
 
