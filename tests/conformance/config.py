@@ -13,7 +13,6 @@ from typing import Any
 
 from mlbd.model.fields import Invalid
 from mlbd.model.metallb import BFDProfile, BGPPeer, IPAddressPool
-from mlbd.model.reference import Key
 from mlbd.model.selector import LabelSelector
 from mlbd.model.world import World
 from mlbd.plan.announcements import attach, selects_pool
@@ -42,7 +41,7 @@ UNNAMED = "unnamed-"
 class Read:
     """What came of the resources: the objects that could be read, and what was said of the others."""
 
-    objects: dict[str, dict[Key, Any]] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
 
     def world(self) -> World:

@@ -22,6 +22,6 @@ def arp_frame(case: Mapping[str, Any], _: Mapping[str, Any]) -> None:
     sender, target = (IPv4Address(frame[name]).packed for name in ("senderIP", "targetIP"))
     announced = case["announcedIPs"] if case["announcedIPs"] is not None else [frame["targetIP"]]
     held = {IPv4Address(text).packed: frozenset((LINK.index,)) for text in announced}
-    _, answer = respond_arp(arp.encode(destination, operation, ASKER, sender, bytes(6), target), LINK, held)
+    _packet, answer = respond_arp(arp.encode(destination, operation, ASKER, sender, bytes(6), target), LINK, held)
     assert isinstance(answer, bytes) is case["expectReply"]
     assert (answer.value if isinstance(answer, DropReason) else "none") == case["expectReason"]

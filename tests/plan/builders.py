@@ -20,7 +20,7 @@ from mlbd.model.deckhouse import (
 from mlbd.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community, IPAddressPool, L2Advertisement
 from mlbd.model.reference import Key
 from mlbd.model.selector import LabelSelector, Operator, Requirement
-from mlbd.model.world import World
+from mlbd.model.world import Object, World
 from mlbd.plan.plan import Plan, plan
 
 PLACES = {
@@ -42,23 +42,24 @@ PLACES = {
 }
 
 
-def world(*objects: Any) -> World:
+def world(*objects: Object) -> World:
     return added(World(), *objects)
 
 
-def added(before: World, *objects: Any) -> World:
+def added(before: World, *objects: Object) -> World:
     """As the facts do it: kinds that did not change are the very same mappings."""
-    changed: dict[str, dict[Key, Any]] = {}
+    changed: dict[str, Any] = {}
     for each in objects:
         place = PLACES[type(each)]
         changed.setdefault(place, dict(getattr(before, place)))[each.key] = each
     return replace(before, **changed)
 
 
-def without(before: World, *objects: Any) -> World:
+def without(before: World, *objects: Object) -> World:
     gone = {each.key for each in objects}
     place = PLACES[type(objects[0])]
-    return replace(before, **{place: {key: each for key, each in getattr(before, place).items() if key not in gone}})
+    left: dict[str, Any] = {place: {key: each for key, each in getattr(before, place).items() if key not in gone}}
+    return replace(before, **left)
 
 
 def nodes(count: int, **labels: str) -> list[Node]:

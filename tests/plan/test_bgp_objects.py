@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +8,11 @@ from mlbd.model.address import parse_address
 from mlbd.model.core import Secret
 from mlbd.model.metallb import BFDProfile, BGPAdvertisement, BGPPeer, Community
 from mlbd.model.reference import Key
-from mlbd.model.world import World
+from mlbd.model.world import Object, World
 from mlbd.plan.ground import survey
 from mlbd.plan.plan import plan
 
-from .builders import labelled, nodes, pool, world
+from .builders import added, labelled, nodes, pool, world
 
 
 def key(name: str) -> Key:
@@ -28,18 +27,8 @@ def ad(name: str = "ad", **fields: Any) -> BGPAdvertisement:
     return BGPAdvertisement(key(name), **fields)
 
 
-def refused(*objects: Any, base: World | None = None) -> dict[str, str]:
-    what = base or world(*nodes(2, role="edge"), pool("pool", "192.0.2.0/24", "2001:db8::/64"))
-    places = {
-        BGPPeer: "bgp_peers",
-        BGPAdvertisement: "bgp_advertisements",
-        Community: "communities",
-        BFDProfile: "bfd_profiles",
-        Secret: "secrets",
-    }
-    for each in objects:
-        place = places[type(each)]
-        what = replace(what, **{place: {**getattr(what, place), each.key: each}})
+def refused(*objects: Object, base: World | None = None) -> dict[str, str]:
+    what = added(base or world(*nodes(2, role="edge"), pool("pool", "192.0.2.0/24", "2001:db8::/64")), *objects)
     found = {str(reference.key.name): refusal.reason for reference, refusal in survey(what, "node-1").refused.items()}
     told = {problem.reason for problem in plan(what, "node-1").problems}
     assert set(found.values()) <= told
@@ -60,9 +49,9 @@ def test_sound_objects_stand() -> None:
     ],
 )
 def test_a_password_must_be_there_and_is_never_told(secret: Secret | None, reason: str) -> None:
-    objects = [peer(password_secret=key("password")), *([secret] if secret else [])]
+    objects = (peer(password_secret=key("password")), *((secret,) if secret else ()))
     assert refused(*objects) == ({"peer": reason} if reason else {})
-    what = replace(World(), bgp_peers={objects[0].key: objects[0]}, secrets={secret.key: secret} if secret else {})
+    what = world(*objects)
     assert "hush" not in repr(plan(what, "node-1").problems)
 
 

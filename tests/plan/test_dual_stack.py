@@ -7,28 +7,29 @@ from typing import Any
 import pytest
 
 from mlbd.model.core import IPFamilyPolicy, Service
-from mlbd.model.desired import Desired
-from mlbd.plan.plan import plan
+from mlbd.model.metallb import IPAddressPool
+from mlbd.model.world import Object
+from mlbd.plan.plan import Plan, plan
 
 from .builders import addresses, advertisement, nodes, pool, pool_class, reason, refusals, service, world
 
-PREFER = {"ip_family_policy": IPFamilyPolicy.PREFER_DUAL_STACK}
-REQUIRE = {"ip_family_policy": IPFamilyPolicy.REQUIRE_DUAL_STACK}
+PREFER = IPFamilyPolicy.PREFER_DUAL_STACK
+REQUIRE = IPFamilyPolicy.REQUIRE_DUAL_STACK
 V4, V6 = pool("b-four", "192.0.2.0/30"), pool("a-six", "2001:db8::/126")
 BOTH = pool("c-both", "198.51.100.0/32", "2001:db8:1::/128")
 NAMED = {"metallb.io/address-pool": "a-six"}
 
 
-def planned(*objects: Any) -> Desired:
+def planned(*objects: Object) -> Plan:
     return plan(world(*nodes(1), advertisement(), *objects), "node-1")
 
 
-def source(found: Desired, of: Service) -> str:
+def source(found: Plan, of: Service) -> str:
     reference = found.services[of.key].source
     return reference.key.name if reference else ""
 
 
-def message(found: Desired, of: Service) -> str:
+def message(found: Plan, of: Service) -> str:
     refusal = found.services[of.key].refusal
     return refusal.message if refusal else ""
 
@@ -45,23 +46,23 @@ def message(found: Desired, of: Service) -> str:
     ],
 )
 def test_who_prefers_two_families_gets_both_else_the_primary_one_else_the_other(
-    families: tuple[int, ...], pools: tuple[Any, ...], chosen: str
+    families: tuple[int, ...], pools: tuple[IPAddressPool, ...], chosen: str
 ) -> None:
-    web = service(ip_families=families, **PREFER)
+    web = service(ip_families=families, ip_family_policy=PREFER)
     found = planned(*pools, web)
     assert source(found, web) == chosen and reason(found, web) == "" and all(addresses(found, web))
     assert len(addresses(found, web)) == (2 if chosen == "c-both" else 1)
 
 
 def test_of_many_wanted_both_families_go_before_more_of_one() -> None:
-    web = service(count="3", **PREFER)
+    web = service(count="3", ip_family_policy=PREFER)
     found = planned(V4, BOTH, web)
     assert source(found, web) == "c-both"
     assert [text for text in addresses(found, web) if text] == ["198.51.100.0", "2001:db8:1::"]
 
 
 def test_who_requires_two_families_gets_nothing_from_pools_of_one() -> None:
-    web = service(**REQUIRE)
+    web = service(ip_family_policy=REQUIRE)
     found = planned(V4, V6, web)
     assert addresses(found, web) == [None, None] and refusals(found, web) == ["NotDualStack"] * 2
     assert message(found, web) == (
@@ -81,7 +82,7 @@ def test_who_requires_two_families_gets_nothing_from_pools_of_one() -> None:
     ],
 )
 def test_neither_a_name_nor_a_pin_nor_a_status_gets_it_one_family_alone(fields: dict[str, Any]) -> None:
-    web = service(**REQUIRE, **fields)
+    web = service(ip_family_policy=REQUIRE, **fields)
     found = planned(V6, web)
     assert addresses(found, web) == [None, None] and reason(found, web) == "NotDualStack"
 
@@ -89,25 +90,25 @@ def test_neither_a_name_nor_a_pin_nor_a_status_gets_it_one_family_alone(fields: 
 def test_a_pool_that_is_out_of_one_family_gives_it_nothing() -> None:
     first = service("first", pins="198.51.100.0", created="2020-01-01T00:00:00Z")
     for web in (
-        service(**REQUIRE),
-        service(pins="2001:db8:1::", **REQUIRE),
-        service(ingress=("2001:db8:1::",), **REQUIRE),
+        service(ip_family_policy=REQUIRE),
+        service(pins="2001:db8:1::", ip_family_policy=REQUIRE),
+        service(ingress=("2001:db8:1::",), ip_family_policy=REQUIRE),
     ):
         found = planned(BOTH, first, web)
         assert addresses(found, web) == [None, None] and reason(found, web) == "NotDualStack"
-    taken = service(pins="198.51.100.0", notes={"metallb.io/address-pool": "c-both"}, **REQUIRE)
+    taken = service(pins="198.51.100.0", notes={"metallb.io/address-pool": "c-both"}, ip_family_policy=REQUIRE)
     found = planned(BOTH, first, taken)
     assert refusals(found, taken) == ["AddressTaken", "NotDualStack"]
 
 
 def test_an_address_of_the_status_stays_when_the_second_family_comes() -> None:
-    web = service(ingress=("192.0.2.2",), **REQUIRE)
+    web = service(ingress=("192.0.2.2",), ip_family_policy=REQUIRE)
     found = planned(pool("wide", "192.0.2.0/29", "2001:db8::/64"), web)
     assert addresses(found, web)[0] == "192.0.2.2" and all(addresses(found, web))
 
 
 def test_a_class_without_one_family_gives_nothing_and_one_that_is_out_of_it_the_other() -> None:
-    web = service(count="2", **REQUIRE)
+    web = service(count="2", ip_family_policy=REQUIRE)
     lacks = planned(pool_class("public", "192.0.2.0/24", is_default=True), web)
     assert addresses(lacks, web) == [None] * 4 and reason(lacks, web) == "NotDualStack"
     short = planned(pool_class("public", "192.0.2.0/24", "2001:db8::/128", is_default=True), web)

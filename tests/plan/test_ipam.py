@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mlbd.model.address import parse_address, parse_range
 from mlbd.model.core import IPFamilyPolicy, Node, Port, Service, TrafficPolicy
 from mlbd.model.reference import Key, Reference
+from mlbd.model.world import Object
 from mlbd.plan.ipam import allot
 from mlbd.plan.plan import plan
 from mlbd.plan.requests import MOST_SLOTS, Choice, Request, request
@@ -31,26 +32,24 @@ from .builders import (
     world,
 )
 
-DEFAULT = {"is_default": True}
-
 
 def test_a_service_gets_as_many_addresses_as_it_asks_for() -> None:
     web = service(count="3")
-    given = addresses(plan(world(*nodes(3), pool_class(**DEFAULT), web), "node-1"), web)
+    given = addresses(plan(world(*nodes(3), pool_class(is_default=True), web), "node-1"), web)
     assert len(set(given)) == 3 and all(text and text.startswith("192.0.2.") for text in given)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1000000000", "three", "2.5", "\u0663", " ", str(MOST_SLOTS + 1)])
 def test_an_absurd_count_is_one_and_said(text: str) -> None:
     web = service(count=text)
-    planned = plan(world(*nodes(1), pool_class(**DEFAULT), web), "node-1")
+    planned = plan(world(*nodes(1), pool_class(is_default=True), web), "node-1")
     assert len(addresses(planned, web)) == 1
     assert (("Service shop/web", "InvalidCount") in problems(planned)) == bool(text.strip())
 
 
 def test_more_slots_than_addresses_leaves_the_rest_pending() -> None:
     web = service(count=str(MOST_SLOTS))
-    planned = plan(world(*nodes(2), pool_class("public", "192.0.2.0/29", **DEFAULT), web), "node-1")
+    planned = plan(world(*nodes(2), pool_class("public", "192.0.2.0/29", is_default=True), web), "node-1")
     assert Counter(refusals(planned, web)) == {"": 6, "PoolExhausted": MOST_SLOTS - 6}
     assert reason(planned, web) == ""
     assert ("Service shop/web", "PoolExhausted") in problems(planned)
@@ -59,29 +58,30 @@ def test_more_slots_than_addresses_leaves_the_rest_pending() -> None:
 def test_network_broadcast_and_node_addresses_are_never_given_out() -> None:
     own = Node(Key("", "node-1"), addresses=(parse_address("192.0.2.2"),))
     web = service(count="8")
-    planned = plan(world(own, pool_class("public", "192.0.2.0/29", **DEFAULT), web), "node-1")
+    planned = plan(world(own, pool_class("public", "192.0.2.0/29", is_default=True), web), "node-1")
     assert {text for text in addresses(planned, web) if text} == {f"192.0.2.{last}" for last in (1, 3, 4, 5, 6)}
     pinned = service("pinned", "3", "192.0.2.0,192.0.2.2,192.0.2.7")
-    planned = plan(world(own, pool_class("public", "192.0.2.0/29", **DEFAULT), pinned), "node-1")
+    planned = plan(world(own, pool_class("public", "192.0.2.0/29", is_default=True), pinned), "node-1")
     assert refusals(planned, pinned) == ["AddressReserved"] * 3
 
 
 def test_a_range_is_taken_as_written_and_a_31_whole() -> None:
     web = service(count="6")
-    planned = plan(world(*nodes(1), pool_class("public", "192.0.2.0-192.0.2.3", "192.0.2.8/31", **DEFAULT), web), "")
+    public = pool_class("public", "192.0.2.0-192.0.2.3", "192.0.2.8/31", is_default=True)
+    planned = plan(world(*nodes(1), public, web), "")
     assert {str(text) for text in addresses(planned, web)} == {f"192.0.2.{last}" for last in (0, 1, 2, 3, 8, 9)}
 
 
 def test_an_enormous_ipv6_pool_costs_nothing() -> None:
     web = service(count="5", ip_families=(6,))
-    planned = plan(world(*nodes(3), pool_class("public", "2001:db8::/32", **DEFAULT), web), "node-1")
+    planned = plan(world(*nodes(3), pool_class("public", "2001:db8::/32", is_default=True), web), "node-1")
     assert len(set(addresses(planned, web))) == 5
     assert planned.pools[0].total_ipv6 == 2**63 - 1
 
 
 def test_pinned_addresses_of_all_services_are_set_aside_first() -> None:
     """Whoever is older: an automatic slot never takes what a user wrote."""
-    what = world(*nodes(2), pool_class("public", "192.0.2.1-192.0.2.3", **DEFAULT))
+    what = world(*nodes(2), pool_class("public", "192.0.2.1-192.0.2.3", is_default=True))
     old = service("a-old", "2", created="2020-01-01T00:00:00Z")
     for pinned in (service("z", pins="192.0.2.2"), service("z", load_balancer_ip="192.0.2.2")):
         planned = plan(added(what, old, pinned), "node-1")
@@ -92,7 +92,7 @@ def test_pinned_addresses_of_all_services_are_set_aside_first() -> None:
 def test_a_pin_that_cannot_be_met_leaves_its_slot_pending() -> None:
     first = service("first", pins="192.0.2.9", created="2020-01-01T00:00:00Z")
     web = service("web", "6", "203.0.113.1,192.0.2.9,nonsense,2001:db8::1,,192.0.2.20")
-    planned = plan(world(*nodes(3), pool_class(**DEFAULT), first, web), "node-1")
+    planned = plan(world(*nodes(3), pool_class(is_default=True), first, web), "node-1")
     assert refusals(planned, web) == ["AddressOutsidePool", "AddressTaken", "InvalidAddress", "WrongFamily", "", ""]
     assert addresses(planned, web)[5] == "192.0.2.20"
     assert [slot.pinned for slot in planned.services[web.key].slots] == [True, True, True, True, False, True]
@@ -100,14 +100,14 @@ def test_a_pin_that_cannot_be_met_leaves_its_slot_pending() -> None:
 
 def test_pins_beyond_the_count_are_ignored_and_said() -> None:
     web = service(pins="192.0.2.5,192.0.2.6")
-    planned = plan(world(*nodes(1), pool_class(**DEFAULT), web), "node-1")
+    planned = plan(world(*nodes(1), pool_class(is_default=True), web), "node-1")
     assert addresses(planned, web) == ["192.0.2.5"]
     assert ("Service shop/web", "TooManyAddresses") in problems(planned)
 
 
 def test_addresses_of_the_status_are_kept_while_they_are_legal() -> None:
     web = service(count="2", ingress=("192.0.2.77", "203.0.113.1"))
-    planned = plan(world(*nodes(2), pool_class(**DEFAULT), web), "node-1")
+    planned = plan(world(*nodes(2), pool_class(is_default=True), web), "node-1")
     assert addresses(planned, web)[0] == "192.0.2.77"
     assert addresses(planned, web)[1] not in (None, "203.0.113.1")
 
@@ -116,7 +116,7 @@ def test_a_status_address_yields_to_a_pin_and_to_an_older_holder() -> None:
     held = service("held", ingress=("192.0.2.77",), created="2020-01-01T00:00:00Z")
     other = service("other", ingress=("192.0.2.77",), created="2021-01-01T00:00:00Z")
     pinned = service("pinned", pins="192.0.2.77", created="2022-01-01T00:00:00Z")
-    what = world(*nodes(2), pool_class(**DEFAULT), held, other)
+    what = world(*nodes(2), pool_class(is_default=True), held, other)
     assert addresses(plan(what, "node-1"), held) == ["192.0.2.77"]
     assert addresses(plan(what, "node-1"), other) != ["192.0.2.77"]
     assert addresses(plan(added(what, pinned), "node-1"), held) != ["192.0.2.77"]
@@ -128,14 +128,14 @@ DUAL = ("192.0.2.0/24", "2001:db8::/64")
 def test_families_follow_the_cluster_ips() -> None:
     for cluster_ips, families in ((("10.0.0.1",), [4]), (("fd00::1",), [6]), (("fd00::1", "10.0.0.1"), [4, 6])):
         web = service(cluster_ips=cluster_ips, ip_family_policy=IPFamilyPolicy.PREFER_DUAL_STACK)
-        planned = plan(world(*nodes(2), pool_class("public", *DUAL, **DEFAULT), web), "node-1")
+        planned = plan(world(*nodes(2), pool_class("public", *DUAL, is_default=True), web), "node-1")
         assert [slot.family for slot in planned.services[web.key].slots] == families
         assert all(addresses(planned, web))
 
 
 def test_without_cluster_ips_the_spec_and_then_the_pool_decide() -> None:
     def families(web: Service, *ranges: str) -> list[int]:
-        planned = plan(world(*nodes(2), pool_class("public", *ranges, **DEFAULT), web), "node-1")
+        planned = plan(world(*nodes(2), pool_class("public", *ranges, is_default=True), web), "node-1")
         return [slot.family for slot in planned.services[web.key].slots]
 
     assert families(service(), *DUAL) == [4]
@@ -149,7 +149,7 @@ def test_without_cluster_ips_the_spec_and_then_the_pool_decide() -> None:
 
 def test_a_dual_stack_service_gets_the_count_of_each_family_and_its_pins_by_family() -> None:
     web = service(count="2", pins="2001:db8::5,192.0.2.5", cluster_ips=("10.0.0.1", "fd00::1"))
-    planned = plan(world(*nodes(3), pool_class("public", *DUAL, **DEFAULT), web), "node-1")
+    planned = plan(world(*nodes(3), pool_class("public", *DUAL, is_default=True), web), "node-1")
     slots = planned.services[web.key].slots
     assert [(slot.index, slot.family, slot.pinned) for slot in slots] == [
         (0, 4, True),
@@ -166,7 +166,7 @@ def test_sharing_needs_one_key_other_ports_and_equal_endpoints() -> None:
     def shared(**other: object) -> bool:
         one = service("one", share="k", ports=(Port("TCP", 80),), created="2020-01-01T00:00:00Z")
         two = service("two", **{"share": "k", "ports": (Port("TCP", 443),), **other})  # type: ignore[arg-type]
-        planned = plan(world(*nodes(3), pool_class(**DEFAULT), one, two), "node-1")
+        planned = plan(world(*nodes(3), pool_class(is_default=True), one, two), "node-1")
         assert all(addresses(planned, two))
         return addresses(planned, one) == addresses(planned, two)
 
@@ -180,7 +180,7 @@ def test_sharing_needs_one_key_other_ports_and_equal_endpoints() -> None:
 def test_services_of_one_address_have_one_holder_and_all_their_ports_are_the_vips() -> None:
     one = service("one", "3", share="k", ports=(Port("TCP", 80),))
     two = service("two", "2", share="k", ports=(Port("TCP", 443),))
-    planned = plan(world(*nodes(4), pool_class(**DEFAULT), one, two), "node-1")
+    planned = plan(world(*nodes(4), pool_class(is_default=True), one, two), "node-1")
     assert addresses(planned, two) == addresses(planned, one)[:2]
     vip = planned.vips[parse_address(str(addresses(planned, one)[0]))]
     assert vip.services == (one.key, two.key)
@@ -190,7 +190,7 @@ def test_services_of_one_address_have_one_holder_and_all_their_ports_are_the_vip
 def test_a_pin_shared_without_the_key_is_refused() -> None:
     one = service("one", pins="192.0.2.5", created="2020-01-01T00:00:00Z")
     two = service("two", pins="192.0.2.5", share="k", ports=(Port("TCP", 443),))
-    planned = plan(world(*nodes(1), pool_class(**DEFAULT), one, two), "node-1")
+    planned = plan(world(*nodes(1), pool_class(is_default=True), one, two), "node-1")
     assert refusals(planned, two) == ["AddressTaken"]
 
 
@@ -248,7 +248,7 @@ SERVICES = st.lists(
 @given(SERVICES, st.randoms(use_true_random=False))
 @settings(max_examples=100, deadline=None)
 def test_order_of_files_and_node_asked_mean_nothing(services: list[Service], random: Random) -> None:
-    base = [*nodes(3), pool_class("public", "192.0.2.0/28", **DEFAULT)]
+    base: list[Object] = [*nodes(3), pool_class("public", "192.0.2.0/28", is_default=True)]
     shuffled = [*base, *services]
     random.shuffle(shuffled)
     one, two = plan(world(*base, *services), "node-1"), plan(world(*shuffled), "node-2")
@@ -258,7 +258,7 @@ def test_order_of_files_and_node_asked_mean_nothing(services: list[Service], ran
 @given(SERVICES)
 @settings(max_examples=100, deadline=None)
 def test_no_address_is_given_twice_but_to_those_who_share(services: list[Service]) -> None:
-    planned = plan(world(*nodes(3), pool_class("public", "192.0.2.0/28", **DEFAULT), *services), "node-1")
+    planned = plan(world(*nodes(3), pool_class("public", "192.0.2.0/28", is_default=True), *services), "node-1")
     by_key = {each.key: each for each in services}
     for vip in planned.vips.values():
         keys = {by_key[key].annotations.get("network.deckhouse.io/load-balancer-shared-ip-key") for key in vip.services}
@@ -269,7 +269,7 @@ def test_no_address_is_given_twice_but_to_those_who_share(services: list[Service
 
 def test_an_added_or_removed_service_moves_no_other_but_on_a_collision() -> None:
     services = [service(f"web-{number}", "2") for number in range(60)]
-    base = world(*nodes(4), pool_class("public", "192.0.0.0/16", **DEFAULT), *services)
+    base = world(*nodes(4), pool_class("public", "192.0.0.0/16", is_default=True), *services)
     before = plan(base, "node-1")
     after = plan(added(base, service("new", "5", created="2030-01-01T00:00:00Z")), "node-1")
     less = plan(without(base, services[7]), "node-1")
@@ -282,7 +282,7 @@ def test_an_added_or_removed_service_moves_no_other_but_on_a_collision() -> None
 
 def test_a_younger_service_takes_nothing_from_an_older_one_even_in_a_full_pool() -> None:
     old = [service(f"web-{number}", created="2020-01-01T00:00:00Z") for number in range(5)]
-    base = world(*nodes(2), pool_class("public", "192.0.2.0/29", **DEFAULT), *old)
+    base = world(*nodes(2), pool_class("public", "192.0.2.0/29", is_default=True), *old)
     young = [service(f"a-{number}", created="2021-01-01T00:00:00Z") for number in range(5)]
     before, after = plan(base, "node-1"), plan(added(base, *young), "node-1")
     assert all(addresses(before, each) == addresses(after, each) for each in old)
@@ -291,7 +291,7 @@ def test_a_younger_service_takes_nothing_from_an_older_one_even_in_a_full_pool()
 
 def test_every_node_gives_the_same_addresses() -> None:
     services = [service(f"web-{number}", "3") for number in range(20)]
-    what = world(*nodes(5), pool_class(**DEFAULT), *services)
+    what = world(*nodes(5), pool_class(is_default=True), *services)
     first, *others = plans(what, [f"node-{number}" for number in range(1, 6)])
     assert all(other.vips == first.vips for other in others)
 

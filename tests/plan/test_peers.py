@@ -56,7 +56,7 @@ def test_families_of_the_address_or_both() -> None:
     assert only(peer(address="fd00::1")).families == {6}
     assert only(peer(address="", interface="eth0")).families == {4, 6}
     wide = only(peer(address="", network=parse_network("fd00::/64")))
-    assert (wide.families, str(wide.network)) == ({6}, "fd00::/64")
+    assert (wide.families, str(wide.network)) == (frozenset({6}), "fd00::/64")
 
 
 def test_a_profile_has_defaults_and_no_echo() -> None:

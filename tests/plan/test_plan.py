@@ -193,7 +193,7 @@ def test_three_addresses_stand_on_three_nodes_and_each_node_claims_all() -> None
         assert planned.claims.keys() == planned.vips.keys()
         for address, claim in planned.claims.items():
             assert claim.order == planned.vips[address].order
-            assert claim.interfaces == {"eth0", "eth1"}
+            assert claim.interfaces == frozenset({"eth0", "eth1"})
     assert not plan(what, "node-1").problems
 
 
@@ -390,9 +390,9 @@ def test_advertisements_say_who_announces_a_pool_and_on_which_links() -> None:
     ]
     what = world(*edge, POOL, *ads, web)
     (claim,) = plan(what, "node-1").claims.values()
-    assert set(claim.order) == {"node-1", "node-2", "node-3"} and claim.interfaces == {"eth0", "eth1"}
+    assert set(claim.order) == {"node-1", "node-2", "node-3"} and claim.interfaces == frozenset({"eth0", "eth1"})
     (claim,) = plan(what, "node-3").claims.values()
-    assert claim.interfaces == {"eth1"}
+    assert claim.interfaces == frozenset({"eth1"})
     (claim,) = plan(added(what, advertisement("two")), "node-1").claims.values()
     assert claim.interfaces is None
 
@@ -408,9 +408,9 @@ def test_the_links_of_a_shared_address_are_those_of_the_services_that_are_announ
     )
     what = world(*nodes(1), POOL, *ads, web, api, endpoints(web, "node-1"))
     (claim,) = plan(what, "node-1").claims.values()
-    assert claim.interfaces == {"eth0"}
+    assert claim.interfaces == frozenset({"eth0"})
     (claim,) = plan(added(what, endpoints(api, "node-1")), "node-1").claims.values()
-    assert claim.interfaces == {"eth0", "eth1"}
+    assert claim.interfaces == frozenset({"eth0", "eth1"})
 
 
 def test_preferred_nodes_stand_first() -> None:
