@@ -55,7 +55,7 @@ def arguments(command: str) -> list[str]:
 def test_nothing_wrong_is_0(daemon: Daemon, served: Served) -> None:
     daemon.current = dataclasses.replace(STATUS, problems=STATUS.problems[:1])  # a warning
     for command in ASKING:
-        assert run(served.path, *arguments(command)).exit_code == Exit.OK == 0
+        assert run(served.path, *arguments(command)).exit_code == Exit.OK.value == 0
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_nothing_wrong_is_0(daemon: Daemon, served: Served) -> None:
 def test_something_wrong_is_1(daemon: Daemon, served: Served, wrong: object, command: list[str]) -> None:
     daemon.current = wrong  # type: ignore[assignment]
     result = run(served.path, *command)
-    assert result.exit_code == Exit.WRONG == 1
+    assert result.exit_code == Exit.WRONG.value == 1
     assert result.stdout
 
 
@@ -149,7 +149,7 @@ def test_a_problem_comes_with_the_command_that_tells_more(
 )
 def test_wrong_usage_is_2(served: Served, wrong: list[str]) -> None:
     result = run(served.path, *wrong)
-    assert result.exit_code == Exit.USAGE == 2
+    assert result.exit_code == Exit.USAGE.value == 2
     assert result.stderr
 
 
@@ -161,7 +161,7 @@ def test_no_daemon_is_4_and_said_kindly(command: str) -> None:
     assert result.stderr.startswith("mlbctl: cannot reach mlbd: there is no ")
     assert "systemctl status mlbd" in result.stderr
     assert result.stderr.count("\n") == 1
-    assert Exit.UNREACHABLE == 4
+    assert Exit.UNREACHABLE.value == 4
 
 
 def test_a_dead_daemons_socket_is_4() -> None:
@@ -220,7 +220,7 @@ def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
             served.path, *command.split(), "--help"
         )  # imported now: nobody may not be able to read where the program is
     status, told = run_as_nobody(served.path, [], "status")
-    assert status == Exit.DENIED == 5
+    assert status == Exit.DENIED.value == 5
     assert "permission denied" in str(told)
     assert f"`usermod -aG {READERS} USER`" in str(told)
     for command in CHANGING:
@@ -271,7 +271,7 @@ def test_not_found_is_6(served: Served, command: list[str]) -> None:
     result = run(served.path, *command)
     assert (result.exit_code, result.stdout) == (Exit.NOT_FOUND, "")
     assert "nothing" in result.stderr
-    assert Exit.NOT_FOUND == 6
+    assert Exit.NOT_FOUND.value == 6
 
 
 def test_the_program_exits_as_its_commands_do(served: Served) -> None:
@@ -457,7 +457,7 @@ def test_a_reader_that_goes_away_is_no_error(served: Served, daemon: Daemon) -> 
 
 def test_follow_goes_on_until_interrupted(served: Served, daemon: Daemon) -> None:
     record(served, daemon)
-    argv = [MLBCTL, "--socket", served.path, "events", "--follow", "-o", "json"]
+    argv = [str(MLBCTL), "--socket", str(served.path), "events", "--follow", "-o", "json"]
     program = subprocess.Popen(argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert program.stdout is not None
     assert json.loads(program.stdout.readline())["number"] == 1
@@ -472,7 +472,7 @@ def test_follow_says_when_the_daemon_ends(daemon: Daemon) -> None:
     with directory() as parent:
         with serve(daemon, parent / "mlbd.sock") as served:
             record(served, daemon)
-            argv = [MLBCTL, "--socket", served.path, "events", "--follow"]
+            argv = [str(MLBCTL), "--socket", str(served.path), "events", "--follow"]
             program = subprocess.Popen(argv, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             assert program.stdout is not None
             assert b"AddressHeld" in program.stdout.readline()

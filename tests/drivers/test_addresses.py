@@ -167,13 +167,16 @@ def test_ours_takes_the_place_that_somebody_else_leaves(host: Host) -> None:
 
 
 def test_what_somebody_removes_is_put_back(host: Host) -> None:
+    def whole() -> bool:
+        return {ip_address(text) for text in on_lo(host)} >= BOTH
+
     async def scenario(addresses: Addresses) -> None:
         await addresses.apply(BOTH)
         for address in BOTH:
             host.ip("addr", "del", f"{address}/{address.max_prefixlen}", "dev", "lo")
-            await until(lambda address=address: str(address) in on_lo(host))
+            await until(whole)
         host.ip("addr", "flush", "dev", "lo")
-        await until(lambda: {ip_address(text) for text in on_lo(host)} >= BOTH)
+        await until(whole)
 
     play(host, scenario)
 
