@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import atheris  # type: ignore[import-untyped]
+import atheris
 
 with atheris.instrument_imports(include=["mlbd.proto.bgp"]):
     from .harmless import check
