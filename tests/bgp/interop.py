@@ -89,6 +89,11 @@ class Site:
             raise AssertionError(f"no {words} in {field} of {self.status()}") from None
         return str(self.status()[field])
 
+    def wait_for_loss(self, *words: str) -> None:
+        """Of the session that is; of one before by that name the reason may still be told."""
+        wait_for(lambda: self.status().get("counters", {}).get("lost"), SECONDS, "the loss of the session")
+        self.wait_for_words(*words, field="lost_why")
+
     def revive(self) -> None:
         """A test that failed may leave the node dead."""
         assert self.node.process

@@ -39,7 +39,7 @@ def test_a_cut(site: Site, kind: type[Kind]) -> None:
     site.lan.cut(site.node.host, router.host)
     try:
         wait_for(lambda: not fib(router.host), what="no route in the kernel")
-        site.wait_for_words("BFD", field="lost_why", seconds=5)
+        site.wait_for_loss("BFD")
     finally:
         site.lan.heal(site.node.host, router.host)
     wait_for_path(router)
@@ -60,7 +60,7 @@ def test_a_frozen_node(site: Site, kind: type[Kind]) -> None:
 def test_a_frozen_router(site: Site, kind: type[Kind]) -> None:
     router = watched(site, kind)
     router.host.freeze()
-    site.wait_for_words("this end ended the session: Cease: BFD Down", field="lost_why")
+    site.wait_for_loss("this end ended the session: Cease: BFD Down")
     router.host.thaw()
     wait_for(lambda: fib(router.host) == {PREFIX: {NODE}}, 30, what="the route again")
 

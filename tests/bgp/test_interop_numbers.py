@@ -57,7 +57,7 @@ def test_the_router_has_another_number(site: Site, kind: type[Kind]) -> None:
     site.wait_for_words("the peer's AS is 64500, and 64501 is expected")
 
 
-@every_kind
+@pytest.mark.parametrize("kind", [Frr, Bird])
 def test_the_router_expects_another_number_than_ours(site: Site, kind: type[Kind]) -> None:
     router = site.router(kind, node_as=64999, passive=True)
     site.peer(router)

@@ -19,6 +19,8 @@ from .interop import ADDRESS, NODE, PEER, PREFIX, Kind, Router, Site, session_of
 from .peer import fib
 
 every_kind = pytest.mark.parametrize("kind", [Frr, Bird, Gobgp])
+#: GoBGP takes five seconds to talk to somebody again.
+with_kernel = pytest.mark.parametrize("kind", [Frr, Bird])
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def is_forwarding(router: Router) -> bool:
     return isinstance(router, Gobgp) or fib(router.host) == {PREFIX: {NODE}}
 
 
-@every_kind
+@with_kernel
 def test_without_graceful_restart_kill_9_takes_the_routes(site: Site, kind: type[Kind]) -> None:
     router = site.router(kind, passive=True)
     site.peer(router)
@@ -78,7 +80,7 @@ def test_without_graceful_restart_kill_9_takes_the_routes(site: Site, kind: type
     wait_for_path(router)
 
 
-@every_kind
+@with_kernel
 def test_a_stop_ends_graceful_restart(site: Site, kind: type[Kind]) -> None:
     """A NOTIFICATION would make the router keep what is gone for good, but for a Hard Reset (RFC 8538)."""
     router = site.router(kind, passive=True, restart_time=60)

@@ -1,4 +1,4 @@
-"""Ten thousand routes into every router at once, and a peer that says too much."""
+"""Ten thousand routes into every router at once, and ends that say too much."""
 
 from __future__ import annotations
 
@@ -72,3 +72,12 @@ def test_the_router_says_too_much(node: Node) -> None:
     bird.announce(f"203.0.113.{number}/32" for number in range(11))
     assert "the peer announces more than 10 IPv4 prefixes" in node.failure()
     wait_for(lambda: "aximum" in bird.session().error, what="why, in the words of the router")
+
+
+def test_we_say_too_much(node: Node) -> None:
+    frr = Frr(beside(node, "frr", 1), ROUTER_AS, "192.0.2.1", Peer(NODE_AS, NODE))
+    frr.configure("address-family ipv4 unicast", f"neighbor {NODE} maximum-prefix 10", "exit-address-family")
+    node.apply(router=peering("192.0.2.1"))
+    node.advertise(router=dict.fromkeys(PREFIXES[:20], Attributes()))
+    told = wait_for(lambda: [why.failure.text for _, why in node.changes if why.failure], what="a failure")
+    assert "it takes fewer prefixes than it was told: raise its limit" in told[0]
