@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -41,13 +42,13 @@ def pair(lab: Lab) -> Iterator[Pair]:
     yield Pair(router, node)
 
 
-def upstream(**options: object) -> Peer:
+def upstream(**options: Any) -> Peer:
     """The router, as the node is told of it."""
-    return Peer(asn=ROUTER_AS, address=ROUTER, **options)  # type: ignore[arg-type]
+    return Peer(asn=ROUTER_AS, address=ROUTER, **options)
 
 
-def downstream(**options: object) -> Peer:
-    return Peer(asn=NODE_AS, address=NODE, **options)  # type: ignore[arg-type]
+def downstream(**options: Any) -> Peer:
+    return Peer(asn=NODE_AS, address=NODE, **options)
 
 
 def by(*next_hops: str) -> dict[str, frozenset[str]]:

@@ -19,7 +19,7 @@ from mlbd.ctl import client
 from mlbd.ctl.__main__ import COMMANDS, main
 from mlbd.ctl.errors import Exit
 from mlbd.drivers.control import routes
-from mlbd.model.status import DrainStatus, ReflexStatus, SessionStatus, VipState
+from mlbd.model.status import DrainStatus, ReflexStatus, SessionStatus, Status, VipState
 from tests.ctl.canned import MOVES, NOBODY_TAKES, STARTED, STATUS, WEB, Daemon, session
 from tests.ctl.serving import READERS, Served, as_user, directory, serve
 from tests.ctl.terminal import MLBCTL, environment, piped, start_at_terminal
@@ -68,8 +68,8 @@ def test_nothing_wrong_is_0(daemon: Daemon, served: Served) -> None:
     ids=["error", "not ready", "no reflex"],
 )
 @pytest.mark.parametrize("command", [["status"], ["status", "-o", "json"], ["status", "-o", "wide"], ["reload"]])
-def test_something_wrong_is_1(daemon: Daemon, served: Served, wrong: object, command: list[str]) -> None:
-    daemon.current = wrong  # type: ignore[assignment]
+def test_something_wrong_is_1(daemon: Daemon, served: Served, wrong: Status, command: list[str]) -> None:
+    daemon.current = wrong
     result = run(served.path, *command)
     assert result.exit_code == Exit.WRONG.value == 1
     assert result.stdout
@@ -206,12 +206,13 @@ def test_a_daemon_that_does_not_answer_is_4(monkeypatch: pytest.MonkeyPatch, acc
     assert "is there but does not answer" in result.stderr
 
 
-def run_as_nobody(path: Path, groups: list[int], *command: str) -> list[object]:
-    def work() -> list[object]:
+def run_as_nobody(path: Path, groups: list[int], *command: str) -> tuple[int, str]:
+    def work() -> tuple[int, str]:
         result = run(path, *command)
-        return [result.exit_code, result.stderr]
+        return result.exit_code, result.stderr
 
-    return as_user(NOBODY, groups, work)  # type: ignore[no-any-return]
+    status, told = as_user(NOBODY, groups, work)
+    return status, told
 
 
 def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
@@ -221,17 +222,17 @@ def test_not_allowed_is_5(served: Served, daemon: Daemon) -> None:
         )  # imported now: nobody may not be able to read where the program is
     status, told = run_as_nobody(served.path, [], "status")
     assert status == Exit.DENIED.value == 5
-    assert "permission denied" in str(told)
-    assert f"`usermod -aG {READERS} USER`" in str(told)
+    assert "permission denied" in told
+    assert f"`usermod -aG {READERS} USER`" in told
     for command in CHANGING:
         status, told = run_as_nobody(served.path, [READERS_GID], *command.split())
         assert status == 5
-        assert str(told).startswith("mlbctl: cannot change anything: only root")
+        assert told.startswith("mlbctl: cannot change anything: only root")
     assert run_as_nobody(served.path, [READERS_GID], "drain", "--simulate")[0] == 0
     served.path.chmod(0o666)
     status, told = run_as_nobody(served.path, [], "status")
     assert status == 5
-    assert f"members of the group {READERS}" in str(told)
+    assert f"members of the group {READERS}" in told
     assert (daemon.reloads, daemon.resets, daemon.current.drain) == (0, [], None)
 
 
@@ -240,7 +241,7 @@ def test_a_group_without_a_name_goes_by_its_number(served: Served) -> None:
     os.chown(served.path, 0, 54321)
     status, told = run_as_nobody(served.path, [], "status")
     assert status == 5
-    assert "`usermod -aG 54321 USER`" in str(told)
+    assert "`usermod -aG 54321 USER`" in told
 
 
 @pytest.mark.parametrize("closed", ["directory", "group"])
@@ -252,7 +253,7 @@ def test_there_may_be_no_group_to_join(served: Served, closed: str) -> None:
         os.chown(served.path, 0, 0)
     status, told = run_as_nobody(served.path, [], "status")
     assert status == 5
-    assert str(told).endswith("permission denied; run mlbctl as root\n")
+    assert told.endswith("permission denied; run mlbctl as root\n")
 
 
 @pytest.mark.parametrize(

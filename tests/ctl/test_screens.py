@@ -7,8 +7,9 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -122,9 +123,11 @@ def test_a_line_of_a_pipe_has_a_word_for_every_column(served: Served) -> None:
 
 @pytest.mark.parametrize("noun", ["services", "pools", "nodes", "links", "peers", "routes"])
 @pytest.mark.parametrize(("form", "load"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_json_and_yaml_have_everything(served: Served, live: Status, noun: str, form: str, load: object) -> None:
+def test_json_and_yaml_have_everything(
+    served: Served, live: Status, noun: str, form: str, load: Callable[[str], Any]
+) -> None:
     whole = json.loads(encode(live)) | {"routes": json.loads(encode(ROUTES))}
-    assert load(piped(served.path, noun, "-o", form).out) == whole[noun]  # type: ignore[operator]
+    assert load(piped(served.path, noun, "-o", form).out) == whole[noun]
 
 
 def test_status_as_json_is_the_whole_status(served: Served, live: Status) -> None:

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from mlbd.daemon.changes import Change, link_changes, plan_changes, problem_changes, session_change, vip_change
-from mlbd.model.link import Link, unusable
+from mlbd.model.link import Link, Unusable, unusable
 from mlbd.model.status import Problem, Severity
 from mlbd.plan.plan import Plan
 from mlbd.proto.control import ConflictSeen, SessionReport, VipChanged
@@ -104,8 +104,8 @@ DOWN = unusable(Link(2, "eth0", ETH0.mac, up=False))
         ({"eth0": DOWN}, {"eth0": DOWN}, []),
     ],
 )
-def test_links(before: dict[str, object], after: dict[str, object], wanted: list[str]) -> None:
-    changes = list(link_changes(before, after))  # type: ignore[arg-type]
+def test_links(before: dict[str, Unusable | None], after: dict[str, Unusable | None], wanted: list[str]) -> None:
+    changes = list(link_changes(before, after))
     assert [change.reason for change in changes] == wanted
     assert all(change.object == "link eth0" for change in changes)
 

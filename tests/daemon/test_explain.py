@@ -91,10 +91,10 @@ spec: {type: LoadBalancer, ipFamilies: [IPv6], externalTrafficPolicy: Local, por
 def world_of(text: str) -> World:
     contents = manifest.read(text.encode(), "test.yaml")
     assert not contents.problems
-    kinds: dict[str, dict[object, object]] = {}
+    kinds: dict[str, Any] = {}
     for identity, found in contents.objects.items():
         kinds.setdefault(identity.world_field, {})[identity.key] = found
-    return World(**kinds)  # type: ignore[arg-type]
+    return World(**kinds)
 
 
 WORLD = world_of(FILES)

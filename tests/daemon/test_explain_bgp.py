@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -62,9 +63,9 @@ spec: {type: LoadBalancer, ports: [{port: 80}]}
 """
 
 
-def peer_status(name: str, state: PeerState = PeerState.ESTABLISHED, **changed: object) -> PeerStatus:
+def peer_status(name: str, state: PeerState = PeerState.ESTABLISHED, **changed: Any) -> PeerStatus:
     known = PeerStatus(name, f"BGPPeer metallb-system/{name}", "198.51.100.1", "64513", 64512, state, NOON)
-    return dataclasses.replace(known, **changed)  # type: ignore[arg-type]
+    return dataclasses.replace(known, **changed)
 
 
 def told(

@@ -155,11 +155,10 @@ def test_who_is_out_of_sight_is_lost_after_a_moment() -> None:
     assert not known("node-1", sessions=(LOST,)).lost("node-3")
 
 
-@pytest.mark.parametrize("dark", [{"up": False}, {"carrier": False}])
-def test_nobody_is_lost_behind_a_dark_link(dark: dict[str, bool]) -> None:
-    links = (Link(2, "eth0", ETH0.mac, **dark),)  # type: ignore[arg-type]
-    assert not known("node-1", sessions=(LOST,), links=links).lost("node-2")
-    assert known("node-1", sessions=(dataclasses.replace(LOST, link="eth1"),), links=links).lost("node-2")
+@pytest.mark.parametrize("dark", [dataclasses.replace(ETH0, up=False), dataclasses.replace(ETH0, carrier=False)])
+def test_nobody_is_lost_behind_a_dark_link(dark: Link) -> None:
+    assert not known("node-1", sessions=(LOST,), links=(dark,)).lost("node-2")
+    assert known("node-1", sessions=(dataclasses.replace(LOST, link="eth1"),), links=(dark,)).lost("node-2")
 
 
 def test_a_drain_moves_what_is_answered_for_in_the_order_of_addresses() -> None:

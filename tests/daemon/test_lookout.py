@@ -29,8 +29,8 @@ def settings(authentication: Authentication | None = None) -> Settings:
 def looked(
     lookout: Lookout, *manifests: Manifest, links: tuple[Link, ...] = (ETH0,), chosen: Settings | None = None
 ) -> Watches:
-    world, desired = (made(CLASS, *(manifests or NODES), service("web")) for made in (world_of, planned))
-    return lookout.watches(chosen or settings(), world, desired, links, {"eth0"})  # type: ignore[arg-type]
+    known = (CLASS, *(manifests or NODES), service("web"))
+    return lookout.watches(chosen or settings(), world_of(*known), planned(*known), links, {"eth0"})
 
 
 def test_a_watch_follows_the_settings() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from mlbd.ctl.client import Client
 from tests.lab import Lab, wait_for
@@ -26,12 +27,12 @@ def test_an_undrain_does_not_undo_the_drain_after_it(pair: Cluster) -> None:
 
 
 def test_a_move_to_a_node_that_has_just_started(lab: Lab) -> None:
-    local = {"selector": {"app": "m"}, "externalTrafficPolicy": "Local"}
+    local: dict[str, Any] = {"selector": {"app": "m"}, "externalTrafficPolicy": "Local"}
     with serving(lab, 2, holdDown="30s") as two_nodes:
-        two_nodes.write("m.yaml", service("m", **local), endpoint_slice("m", node_1=True))  # type: ignore[arg-type]
+        two_nodes.write("m.yaml", service("m", **local), endpoint_slice("m", node_1=True))
         (address,) = two_nodes.first.addresses("m")
         two_nodes.nodes[0].wait_for_holding(address)
-        two_nodes.write("m.yaml", service("m", **local), endpoint_slice("m", node_2=True))  # type: ignore[arg-type]
+        two_nodes.write("m.yaml", service("m", **local), endpoint_slice("m", node_2=True))
         two_nodes.nodes[1].wait_for_holding(address, seconds=5)
 
 

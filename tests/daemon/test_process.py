@@ -217,7 +217,9 @@ def test_mlbctl_ends_as_its_help_says(lone: Cluster) -> None:
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", CONNECT)
     denied = daemon.host.run(*nobody, str(daemon.socket), check=False)
     assert "PermissionError" in denied.stderr
-    lone.write("broken.yaml", service("x", annotations={"a": 1}))  # type: ignore[dict-item]
+    broken = service("x")
+    broken["metadata"]["annotations"] = {"a": 1}
+    lone.write("broken.yaml", broken)
     wait_for(daemon.problems)
     assert daemon.mlbctl("status").returncode == 1
     daemon.stop()

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlbd.model.core import Service
 from mlbd.model.documents import read_documents
 from mlbd.model.fields import Invalid
 from mlbd.model.manifest import KINDS, Contents, Foreign, Identity, identify, parse, read
-from mlbd.model.metallb import BGPPeer, DynamicASN, ServiceAllocation
+from mlbd.model.metallb import BGPPeer, DynamicASN, IPAddressPool, ServiceAllocation
 from mlbd.model.reference import Key
 from mlbd.model.selector import LabelSelector
 from mlbd.model.status import Severity
@@ -427,8 +428,9 @@ def test_the_older_peer_version() -> None:
 
 def test_allocation_without_criteria_is_for_every_service() -> None:
     manifest = changed(document("IPAddressPool"), "spec.serviceAllocation", {"priority": 2})
-    allocation = parse(manifest).allocation  # type: ignore[union-attr]
-    assert allocation == ServiceAllocation(priority=2, service_selectors=(LabelSelector(),))
+    pool = parse(manifest)
+    assert isinstance(pool, IPAddressPool)
+    assert pool.allocation == ServiceAllocation(priority=2, service_selectors=(LabelSelector(),))
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
@@ -454,7 +456,9 @@ def test_the_smallest_manifest_has_all_defaults(kind: str) -> None:
 
 
 def test_a_service_without_a_type_is_no_load_balancer() -> None:
-    assert parse(changed(document("Service"), "spec.type", DELETED)).type == "ClusterIP"  # type: ignore[union-attr]
+    service = parse(changed(document("Service"), "spec.type", DELETED))
+    assert isinstance(service, Service)
+    assert service.type == "ClusterIP"
 
 
 def test_another_programs_object_is_left_alone() -> None:

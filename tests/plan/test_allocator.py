@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mlbd.model.address import parse_address, parse_range
 from mlbd.model.core import IPFamilyPolicy
 from mlbd.model.reference import Key, Reference
@@ -21,8 +23,8 @@ def allocator(*sources: Source) -> Allocator:
     return Allocator({each.reference.key.name: each for each in sources})
 
 
-def applicant(name: str, share: str = "", **fields: object) -> Applicant:
-    return Applicant(Tenant(Key("shop", name), sharing_key=share), **fields)  # type: ignore[arg-type]
+def applicant(name: str, share: str = "", **fields: Any) -> Applicant:
+    return Applicant(Tenant(Key("shop", name), sharing_key=share), **fields)
 
 
 def given(table: Allocator, name: str) -> list[str]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -163,9 +164,9 @@ def test_a_dual_stack_service_gets_the_count_of_each_family_and_its_pins_by_fami
 
 
 def test_sharing_needs_one_key_other_ports_and_equal_endpoints() -> None:
-    def shared(**other: object) -> bool:
+    def shared(**other: Any) -> bool:
         one = service("one", share="k", ports=(Port("TCP", 80),), created="2020-01-01T00:00:00Z")
-        two = service("two", **{"share": "k", "ports": (Port("TCP", 443),), **other})  # type: ignore[arg-type]
+        two = service("two", **{"share": "k", "ports": (Port("TCP", 443),), **other})
         planned = plan(world(*nodes(3), pool_class(is_default=True), one, two), "node-1")
         assert all(addresses(planned, two))
         return addresses(planned, one) == addresses(planned, two)

@@ -7,6 +7,7 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -301,6 +302,10 @@ def test_the_trouble_of_one_is_none_of_the_others(site: Site) -> None:
 
 def test_a_thousand_changes_are_told_one_after_the_other(site: Site) -> None:
     """What left is not taken for what waits: a peer that reads is never told too little."""
+
+    def announced(count: int) -> bool:
+        return site.node.session().announced == count
+
     many: Routes = dict.fromkeys(ip_network("10.0.0.0/20").subnets(new_prefix=32), PLAIN)
     with listening(site.router, ROUTER) as raw:
         site.node.apply(router=peering(ROUTER))
@@ -309,7 +314,7 @@ def test_a_thousand_changes_are_told_one_after_the_other(site: Site) -> None:
         for _ in range(20):
             for routes in (many, {}):
                 site.node.advertise(router=routes)
-                wait_for(lambda routes=routes: site.node.session().announced == len(routes), what="the routes")  # type: ignore[misc]
+                wait_for(partial(announced, len(routes)), what="the routes")
                 raw.octets()
 
 
