@@ -81,8 +81,7 @@ def test_without_graceful_restart_kill_9_takes_the_routes(site: Site, kind: type
 
 
 @with_kernel
-def test_a_stop_ends_graceful_restart(site: Site, kind: type[Kind]) -> None:
-    """A NOTIFICATION would make the router keep what is gone for good, but for a Hard Reset (RFC 8538)."""
+def test_after_a_stop_no_route_is_kept(site: Site, kind: type[Kind]) -> None:
     router = site.router(kind, passive=True, restart_time=60)
     site.peer(router, enableGracefulRestart=True)
     wait_for_path(router)
@@ -90,3 +89,13 @@ def test_a_stop_ends_graceful_restart(site: Site, kind: type[Kind]) -> None:
     wait_for_withdrawal(router)
     site.node.run()
     wait_for_path(router)
+
+
+@pytest.mark.parametrize("kind", [Frr, Gobgp])
+def test_a_peer_that_is_deleted_is_gone_for_good(site: Site, kind: type[Kind]) -> None:
+    """These two keep routes over a NOTIFICATION, but for a Hard Reset (RFC 8538)."""
+    router = site.router(kind, passive=True, restart_time=60)
+    site.peer(router, enableGracefulRestart=True)
+    wait_for_path(router)
+    site.node.remove("peer.yaml")
+    wait_for_withdrawal(router)
