@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from enum import Enum, auto
 from ipaddress import IPv4Address
 
@@ -84,6 +85,13 @@ class Bgp:
         peers = {} if self.silent else self.passwords.given_to(desired.peers)
         peerings = {name: _peering(peer, identifier, self._restarted) for name, peer in peers.items()}
         self.speaker.apply(peerings, links)
+        self._forget(desired.peers.keys() | self.speaker.status(0.0).keys())
+
+    def _forget(self, names: AbstractSet[str]) -> None:
+        """All others: whoever came from a network once, and peers that are asked for no more."""
+        self._losses = {name: loss for name, loss in self._losses.items() if name in names}
+        self._standings = {name: standing for name, standing in self._standings.items() if name in names}
+        self._bfd_since = {name: since for name, since in self._bfd_since.items() if name in names}
 
     def advertise(self, desired: Desired) -> None:
         """What is the very same as before costs nothing, whoever hears it."""

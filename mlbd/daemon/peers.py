@@ -28,6 +28,14 @@ _STATES = {
     State.OPEN_CONFIRM: PeerState.OPEN_CONFIRM,
     State.ESTABLISHED: PeerState.ESTABLISHED,
 }
+#: Capabilities that routers offer and mlbd has no use for.
+_UNUSED = {
+    69: "several paths of a prefix",
+    71: "long-lived graceful restart",
+    73: "its host name",
+    75: "its software",
+    128: "route refresh as before RFC 2918",
+}
 _DRAINED = "this node is drained: `mlbctl undrain` ends that"
 
 
@@ -62,7 +70,7 @@ def _status(facts: Facts, name: str, peer: Peer, peering: PeeringStatus | None) 
         bfd=bfd.state if bfd else "down" if peer.bfd else "",
         error=failure.text if failure else "",
         error_at=_wall(facts, session.failed_at) if session and session.failed_at is not None else None,
-        message=_message(facts, peering, session),
+        message=_message(facts, name, peering, session),
         port=peer.port,
         local=str(local) if local else str(peer.source or ""),
         identifier=str(peer.router_id or facts.speaking.router_id),
@@ -87,7 +95,8 @@ def _state(peering: PeeringStatus | None, session: Snapshot | None) -> PeerState
     return PeerState.IDLE if peering is None or peering.refusal else PeerState.LISTENING
 
 
-def _message(facts: Facts, peering: PeeringStatus | None, session: Snapshot | None) -> str:
+def _message(facts: Facts, name: str, peering: PeeringStatus | None, session: Snapshot | None) -> str:
+    """What an attempt meets says less than what ended the session before it: both are told."""
     if facts.drain:
         return _DRAINED
     if peering is None:
@@ -96,7 +105,11 @@ def _message(facts: Facts, peering: PeeringStatus | None, session: Snapshot | No
         return peering.refusal
     if session.state is State.ESTABLISHED:
         return "; ".join(f"{count} prefixes are not announced: {why}" for why, count in session.left_out.items())
-    return session.failure.text if session.failure else ""
+    failed = session.failure.text if session.failure else ""
+    loss = facts.speaking.losses.get(name)
+    if loss is None or not loss.why or loss.why == failed:
+        return failed
+    return f"{failed}; it was lost because {loss.why}" if failed else loss.why
 
 
 def _timers(peer: Peer, session: Snapshot | None) -> BgpTimers:
@@ -144,7 +157,7 @@ def _words(offered: Capabilities) -> Iterator[str]:
     if offered.role is not None:
         yield f"role {offered.role.name.lower().replace('_', '-')}"
     for code in offered.unknown:
-        yield f"capability {code}"
+        yield _UNUSED.get(code, f"capability {code}")
 
 
 def route_statuses(facts: Facts, peer: str | None) -> Iterator[RouteStatus]:
