@@ -59,6 +59,7 @@ class Watcher:
         """All to be watched. Another node may learn later than this one that it is not among them any more: so that it
         does not take this one for dead, its session is kept for a while, but not when this node itself leaves."""
         before = {key: (watch, now + KEPT) for key, watch in self._nodes.items()} if stays else {}
+        up = self._up() - self._nodes.keys()
         self._nodes = {watch.key: watch for watch in wanted.watches}
         self._routers = {watch.key: watch for watch in wanted.routers}
         self._concerned = {key: [(watch.peer, False)] for key, watch in self._nodes.items()}
@@ -67,15 +68,23 @@ class Watcher:
         kept = (before | self._kept).items() if stays else ()
         self._kept = {key: entry for key, entry in kept if key not in self._concerned}
         self._group.watch([(watch.peer, watch.link) for watch in wanted.watches], wanted.hold_down, now)
-        return self._follow(now)
+        # A session that was kept, or was a router's, has nothing new to tell.
+        present = [watch for key, watch in self._nodes.items() if key in up]
+        for watch in present:
+            self._group.see(watch.peer, watch.link, True, False, now)
+            self._learn(watch)
+        return [*(watch.peer for watch in present), *self._follow(now)]
 
     def look_after(self, now: float) -> list[str]:
         """From time to time: opens what could not be opened before, learns MACs that changed, ends what was kept."""
         self.learn()
         self._untold = True
-        up = {status.watch.key for status in self._sessions.status() if status.state is State.UP}
+        up = self._up()
         self._kept = {key: entry for key, entry in self._kept.items() if key in up and now < entry[1]}
         return self._follow(now)
+
+    def _up(self) -> set[bytes]:
+        return {status.watch.key for status in self._sessions.status() if status.state is State.UP}
 
     def _follow(self, now: float) -> list[str]:
         nodes = self._nodes | {key: watch for key, (watch, _) in self._kept.items()}
@@ -148,10 +157,14 @@ class Watcher:
                     self._untold = True
                     if action.failed:
                         self._failed.add(watch.key)
-                    if watch.key in self._nodes:
+                    if not self._is_only_a_router(watch.key):
                         self._see(action, now)
                         names.append(watch.peer)
         return names
+
+    def _is_only_a_router(self, key: bytes) -> bool:
+        """What is kept of a node, and what has just ended, is the group's business still: it may be watched again."""
+        return key in self._routers and key not in self._nodes and key not in self._kept
 
     def _see(self, change: SessionChanged, now: float) -> None:
         """What the group makes of a session with a node."""

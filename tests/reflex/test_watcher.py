@@ -294,6 +294,19 @@ def test_who_is_a_node_no_more_may_be_a_router_still(scene: Scene) -> None:
     assert scene.others[NODE].remote_state is State.UP
 
 
+@pytest.mark.parametrize("routers", [(), (replace(TO_NODE, peer="tor"),)])
+def test_who_is_a_node_again_is_there_at_once(scene: Scene, routers: tuple[Watch, ...]) -> None:
+    """Its session was kept, or was a router's meanwhile, and has nothing new to tell."""
+    scene.watch(TO_NODE)
+    scene.run(4)
+    scene.watch(routers=routers)
+    scene.run(2)
+    assert scene.watcher.watch(Watches((TO_NODE,), HOLD_DOWN), True, scene.now) == ["node-2"]
+    assert scene.group.alive("node-2", LINK)
+    scene.run(3)
+    assert scene.group.alive("node-2", LINK)
+
+
 def test_only_nodes_miss_a_node_that_did_not_run(scene: Scene) -> None:
     scene.watch(routers=(TO_ROUTER,))
     assert not scene.watcher.is_overdue(scene.now + 60)
