@@ -192,6 +192,8 @@ class Announcer:
             match vip.expire(now):
                 case None:
                     actions += self._entered(vip)
+                    if vip.state is State.STANDBY:  # nobody took what it left: it may be its turn again by now
+                        actions += self._review(vip, now)
                 case due:
                     actions += self._frames(vip, due)
                     self._arm(vip)

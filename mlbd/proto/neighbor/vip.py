@@ -86,7 +86,6 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.HOLDING, Event.DOUBT): State.PROBING,
     (State.HOLDING, Event.SILENCE): State.SILENT,
     (State.LEAVING, Event.TAKE): State.HOLDING,
-    (State.LEAVING, Event.TAKE_UNKNOWN): State.HOLDING,
     (State.LEAVING, Event.STAND_BY): State.HOLDING,
     (State.LEAVING, Event.YIELD): State.STANDBY,
     (State.LEAVING, Event.UNCLAIMED): State.STANDBY,

@@ -117,7 +117,7 @@ def test_a_drain_moves_everything_without_a_gap_and_undrain_moves_it_back() -> N
     assert holders(segment) == ["b"]
     assert segment["a"].states(VIP)[-2:] == [State.LEAVING, State.STANDBY]
     segment["a"].drain(False)
-    assert seconds_dark(segment, 5) == 0
+    assert seconds_dark(segment, 5) < 0.2, "it asks once more whether somebody took over"
     assert holders(segment) == ["a"]
 
 
@@ -134,7 +134,7 @@ def test_one_that_is_to_stay_before_anybody_took_over_goes_on() -> None:
     segment["b"].kill()
     segment["a"].drain(True)
     segment["a"].drain(False)
-    assert seconds_dark(segment, 5) == 0
+    assert seconds_dark(segment, 5) < 0.2, "it asks once more whether somebody took over"
     assert holders(segment) == ["a"]
 
 

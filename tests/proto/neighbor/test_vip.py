@@ -13,7 +13,7 @@ from mlbd.proto.neighbor.vip import TRANSITIONS, Event, State, Vip
 RULES = """
                 STANDBY   PROBING   WAITING   HOLDING   LEAVING   CONFLICT  SILENT
 TAKE            HOLDING   HOLDING   HOLDING   -         HOLDING   -         HOLDING
-TAKE_UNKNOWN    PROBING   -         PROBING   -         HOLDING   -         PROBING
+TAKE_UNKNOWN    PROBING   -         PROBING   -         -         -         PROBING
 STAND_BY        -         STANDBY   STANDBY   -         HOLDING   STANDBY   STANDBY
 WAIT            WAITING   WAITING   -         -         -         WAITING   WAITING
 YIELD           -         -         -         STANDBY   STANDBY   -         -
