@@ -48,7 +48,6 @@ from mlbd.proto.neighbor.link import Link
 from .bgp import Bgp
 from .changes import Change, link_changes, plan_changes, problem_changes, restored_change, session_change, vip_change
 from .drain import moves
-from .explain import explain
 from .facts import Facts
 from .layer2 import LEAVE_SECONDS, STOP_LINGER_SECONDS, Layer2
 from .lookout import Lookout
@@ -198,6 +197,8 @@ class Engine:
 
     def why(self, text: str) -> Explanation | None:
         """What `mlbctl why` prints for an object, an address, a node or a link; None when nothing has that name."""
+        from .explain import explain  # not before somebody asks
+
         facts = self._facts()
         return explain(text, facts.world, facts.desired, compose(facts), self._manifests.source_of)
 
