@@ -76,6 +76,8 @@ def running() -> Iterator[Site]:
 @pytest.fixture
 def site(running: Site) -> Iterator[Site]:
     """Both nodes announce, and afterwards the files are as they were."""
+    # A router that keeps routes over a restart has both next hops before there is a session.
+    wait_for(lambda: running.session()["state"] == "established", 20, "the session")
     running.wait_for_next_hops(FIRST, SECOND)
     with running.first.restored():
         yield running

@@ -111,11 +111,12 @@ class Scene:
 
     def wait_until_left(self, node: Daemon, seconds: float = 20) -> None:
         """Others answer for its addresses."""
-        wait_for(
-            lambda: all(node.host.name not in self.holder(address) for address in self.of(node)),
-            seconds,
-            f"the addresses of {node.host.name} moved",
-        )
+
+        def is_left(address: str) -> bool:
+            holder = self.holder(address)
+            return bool(holder) and node.host.name not in holder
+
+        wait_for(lambda: all(map(is_left, self.of(node))), seconds, f"the addresses of {node.host.name} moved")
 
     def timeline(self, since: float) -> str:
         """What the nodes tell of what happened later than that (seconds since the epoch), in order."""

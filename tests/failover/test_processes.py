@@ -102,7 +102,7 @@ def test_a_node_that_dies_again_and_again_is_trusted_less_and_less(trio: Scene) 
     assert seen.dark(trio.of(node)) < DARK
     assert not seen.doubled(AT_ONCE)
     for number, pause in enumerate(pauses):
-        assert pause > 0.8 * HOLD_DOWN * 2**number, pauses
+        assert pause > 0.5 * HOLD_DOWN * 2**number, pauses  # counted from when the test saw it, which may be late
     assert pauses[2] < 2 * HOLD_DOWN * 2**2, pauses
     restart_without_past(trio, node)
 
