@@ -18,9 +18,10 @@ from mlbd.model.metallb import DynamicASN
 from mlbd.model.peering import Announcement, Peer, Routes
 from mlbd.model.settings import Settings
 from mlbd.proto.bfd.watch import Watch
-from mlbd.proto.bgp.messages import Attributes, Notification, Prefix
+from mlbd.proto.bgp.messages import Attributes, Prefix
 from mlbd.proto.bgp.neighbor import Neighbor, Remote, State, StateChanged
-from mlbd.proto.bgp.numbers import GRACEFUL_SHUTDOWN, Cease, ErrorCode, Family, Role
+from mlbd.proto.bgp.notification import cease
+from mlbd.proto.bgp.numbers import GRACEFUL_SHUTDOWN, Cease, Family, Role
 from mlbd.proto.control import SessionReport
 
 from .changes import Change, PeerStanding, peer_change
@@ -38,8 +39,6 @@ SHUTDOWN_SECONDS = 1.0
 FLUSH_SECONDS = 0.3
 #: So long a withdrawn address stays on lo.
 LINGER_SECONDS = 5.0
-#: A Shutdown Communication has so many octets at most (RFC 9003 2).
-_COMMUNICATION = 255
 _CONNECT_RETRY = 120.0  # RFC 4271 10
 
 
@@ -159,7 +158,7 @@ class Bgp:
                 self.advertise(desired)
                 await asyncio.sleep(seconds)
         self._phase = Phase.SILENT
-        await self.speaker.leave(_cease(reason), FLUSH_SECONDS)
+        await self.speaker.leave(cease(Cease.ADMINISTRATIVE_SHUTDOWN, reason), FLUSH_SECONDS)
 
     async def pause(self) -> None:
         """To be started again: those who agreed on graceful restart go on forwarding. BFD stays as it is: to a router
@@ -194,6 +193,10 @@ def peer_of(name: str, desired: Desired) -> Peer | None:
     return desired.peers.get(name) or desired.peers.get(name.rpartition("/")[0])
 
 
+def families_of(peer: Peer) -> frozenset[Family]:
+    return frozenset(Family.IPV4 if family == 4 else Family.IPV6 for family in peer.families)
+
+
 def attributes(announcement: Announcement, leaving: bool) -> Attributes:
     """`leaving`: whoever has another path should take that (RFC 8326 4.1)."""
     communities: list[int] = [GRACEFUL_SHUTDOWN] * leaving
@@ -221,7 +224,7 @@ def _peering(peer: Peer, router_id: IPv4Address, restarted: bool) -> Peering:
         local_as=peer.local_asn,
         remote_as=Remote(peer.remote_asn.value) if isinstance(peer.remote_asn, DynamicASN) else peer.remote_asn,
         identifier=chosen,
-        families=frozenset(Family.IPV4 if family == 4 else Family.IPV6 for family in peer.families),
+        families=families_of(peer),
         hold_time=peer.hold_time,
         keepalive_time=peer.keepalive_time,
         connect_retry_time=peer.connect_time or _CONNECT_RETRY,
@@ -242,9 +245,3 @@ def _peering(peer: Peer, router_id: IPv4Address, restarted: bool) -> Peering:
         multi_hop=peer.multi_hop,
         ttl_security=peer.ttl_security,
     )
-
-
-def _cease(reason: str) -> Notification:
-    """With a Shutdown Communication (RFC 9003), cut to its length between two characters."""
-    text = reason.encode()[:_COMMUNICATION].decode(errors="ignore").encode()
-    return Notification(ErrorCode.CEASE, Cease.ADMINISTRATIVE_SHUTDOWN, bytes([len(text)]) + text)

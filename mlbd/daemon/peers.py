@@ -11,10 +11,11 @@ from mlbd.model.peering import Peer
 from mlbd.model.status import BgpTimers, PeerState, PeerStatus, Problem, RouteStatus, Severity
 from mlbd.proto.bgp.messages import Capabilities
 from mlbd.proto.bgp.neighbor import State
+from mlbd.proto.bgp.nlri import family_of
 from mlbd.proto.bgp.numbers import Family
 from mlbd.proto.bgp.snapshot import Snapshot
 
-from .bgp import peer_of
+from .bgp import families_of, peer_of
 from .changes import not_established
 from .facts import Facts
 
@@ -64,7 +65,7 @@ def _status(facts: Facts, name: str, peer: Peer, peering: PeeringStatus | None) 
         since=_wall(facts, session.since) if session and session.since else facts.started,
         lost_at=loss.at if loss else None,
         lost_why=loss.why if loss else "",
-        families=_families(session.families if session else _wanted(peer)),
+        families=_families(session.families if session else families_of(peer)),
         sent=session.announced if session else 0,
         received=session.heard if session else 0,
         bfd=bfd.state if bfd else "down" if peer.bfd else "",
@@ -122,10 +123,6 @@ def _asked(peer: Peer) -> int | str:
     return peer.remote_asn.value if isinstance(peer.remote_asn, DynamicASN) else peer.remote_asn
 
 
-def _wanted(peer: Peer) -> frozenset[Family]:
-    return frozenset(Family.IPV4 if family == 4 else Family.IPV6 for family in peer.families)
-
-
 def _families(families: frozenset[Family]) -> tuple[str, ...]:
     return tuple(sorted(family.name.lower() for family in families))
 
@@ -176,8 +173,7 @@ def _routes(facts: Facts, name: str, hearer: str) -> Iterator[RouteStatus]:
     established = session is not None and session.state is State.ESTABLISHED
     services = _services(facts, name)
     for prefix, announcement in sorted(facts.desired.routes[name].items(), key=lambda item: _order(item[0])):
-        family = Family.IPV4 if prefix.version == 4 else Family.IPV6
-        next_hop = session.next_hops.get(family, ()) if session and established else ()
+        next_hop = session.next_hops.get(family_of(prefix), ()) if session and established else ()
         yield RouteStatus(
             peer=hearer,
             prefix=str(prefix),

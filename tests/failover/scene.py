@@ -25,6 +25,8 @@ DARK = 1.0
 #: Seconds. A question is answered at once, but the machine that asks may be late itself. Less than a round of
 #: announcements, which is what a mistake costs at least.
 AT_ONCE = 0.4
+#: Seconds, with time to spare, from one round of announcements to the next.
+A_ROUND = 1.5
 #: Seconds of observation before and after what happens.
 QUIET = 0.1
 #: The hold-down, doubled by the many faults of a run, 16 times at most, still is no time to wait for.

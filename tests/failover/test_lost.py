@@ -13,7 +13,7 @@ from tests.daemon.cluster import Daemon
 from tests.lab import Host, wait_for
 from tests.traffic import serve
 
-from .scene import AT_ONCE, DARK, Scene, kill
+from .scene import A_ROUND, AT_ONCE, DARK, Scene, kill
 
 Act = Callable[[Scene, Daemon], object]
 
@@ -84,9 +84,7 @@ def everybody_else(trio: Scene, node: Daemon) -> set[Host]:
     return {link.host for link in trio.cluster.lan.links} - {node.host}
 
 
-#: A node that saw the one that came back later than that saw the others takes it for too new yet; the next round of
-#: announcements settles it. The hold-down of these tests is short enough for that.
-A_ROUND = 1.5
+#: Where a node is started again: who saw it later than others did takes it for too new yet, until the next round.
 #: What happens, what ends it, and how long two may answer for an address after that, in seconds.
 FAULTS: dict[str, tuple[Act, Act, float]] = {
     "power lost": (power_off, power_on, A_ROUND),

@@ -13,9 +13,7 @@ from tests.daemon.cluster import Daemon
 from tests.daemon.objects import EXCLUDED, LABELS, endpoint_slice, node
 from tests.lab import wait_for
 
-from .scene import AT_ONCE, Observation, Scene, sees_all, web
-
-A_ROUND = 1.5  # seconds
+from .scene import A_ROUND, AT_ONCE, Observation, Scene, sees_all, web
 
 Act = Callable[[Scene, Daemon], object]
 

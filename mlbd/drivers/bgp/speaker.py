@@ -13,7 +13,8 @@ from typing import Final
 from mlbd.model.link import Link
 from mlbd.proto.bgp.messages import Address, Attributes, Notification, Prefix
 from mlbd.proto.bgp.neighbor import State, StateChanged
-from mlbd.proto.bgp.numbers import Cease, ErrorCode
+from mlbd.proto.bgp.notification import cease
+from mlbd.proto.bgp.numbers import Cease
 
 from .conversation import Conversation
 from .ends import End, interface_of
@@ -74,7 +75,7 @@ class Speaker:
             if soft:
                 conversation.refresh()
             else:
-                conversation.reset(_cease(Cease.ADMINISTRATIVE_RESET))
+                conversation.reset(cease(Cease.ADMINISTRATIVE_RESET))
 
     def bfd(self, name: str, up: bool) -> None:
         """What BFD says of a peer. Only from up to down ends the session (RFC 9384)."""
@@ -115,7 +116,7 @@ class Speaker:
         if wanted == self._peers[conversation.peer]:
             return
         why = Cease.PEER_DE_CONFIGURED if wanted is None else Cease.OTHER_CONFIGURATION_CHANGE
-        self._remove(conversation, _cease(why))
+        self._remove(conversation, cease(why))
 
     def _add(self, name: str, peer: str, peering: Peering) -> Conversation:
         conversation = Conversation(name, peer, peering, self._reactor, self._numbers, self._changed)
@@ -199,7 +200,3 @@ class Speaker:
         silent = self._routers.status().get(peering.interface, "") if peering.unnumbered else ""
         refusal = silent or status.refusal or self._reception.refusal(peering, status.remote)
         return replace(status, refusal=refusal)
-
-
-def _cease(why: Cease) -> Notification:
-    return Notification(ErrorCode.CEASE, why)
